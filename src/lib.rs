@@ -113,6 +113,7 @@ pub use ops::diff::{DiffOptions, DiffOutcome, diff};
 pub use ops::download::{DownloadOptions, DownloadOutcome, download};
 pub use ops::du::{DuOutcome, du};
 pub use ops::evict::{EvictOptions, EvictOutcome, evict};
+pub use ops::expire::{ExpireOptions, ExpireOutcome, ExpirePlan, expire, plan_expire};
 pub use ops::export::{ExportOptions, ExportOutcome, export};
 pub use ops::fetch::{FetchOptions, FetchOutcome, fetch};
 pub use ops::fsck::{FsckOptions, FsckOutcome, fsck};

@@ -5,6 +5,7 @@
 
 mod author;
 pub mod changes;
+mod expired;
 pub mod hook;
 pub(crate) mod project;
 mod record_change;
@@ -16,5 +17,6 @@ pub mod version;
 mod wrong_name;
 
 pub use author::Author;
+pub(crate) use expired::{is_expired, refuse_expired, refuse_reading_expired};
 pub(crate) use record_change::{RecordChange, change_records};
 pub(crate) use signal::name_of_signal;

@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use super::refuse_reading_expired;
 use super::version::{find_moved, find_moving, refuse_disabled};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
@@ -130,6 +131,11 @@ impl Resolved {
             return Ok(());
         }
         refuse_disabled(repo, self.reference.as_ref(), self.commit)
+    }
+
+    /// Fails with [`ErrorKind::Policy`] if the content expired, unless `allow_expired` is true.
+    pub fn check_not_expired(&self, repo: &Repository, allow_expired: bool) -> Result<()> {
+        if allow_expired { Ok(()) } else { refuse_reading_expired(repo, self.commit) }
     }
 
     /// Returns the entry at the revision's own path; see [`Resolved::entry_at`].

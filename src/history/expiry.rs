@@ -1,10 +1,15 @@
 //! Content that expired: the records of runs and versions say so, and it may be missing.
 //!
-//! A commit expired if its own record says `own`, or if the newest record of its run says
-//! `through` this commit or a later one. A tag keeps the content of its commit.
+//! This is the only place that decides which content is needed. A commit expired if its own record
+//! says `own`, or if the newest record of its run or version says `through` this commit or a later
+//! one. A tag keeps the content of its commit. Content is needed if at least one commit that refs
+//! reach has it and did not expire: [`Reach`](super::reach::Reach) visits exactly this content, for
+//! a push, a clone, a garbage collection and a check.
 
 use std::collections::HashSet;
 use std::sync::OnceLock;
+
+use uuid::Uuid;
 
 use super::object::expect_kind;
 use super::{History, RecordTree};
@@ -16,8 +21,8 @@ use crate::record::{Expiration, Record, RunRecord, VersionRecord};
 /// The commits whose content expired according to the records of some refs.
 #[derive(Debug, Clone, Default)]
 pub struct Expiry {
-    /// Commits of runs up to `through`.
-    runs: HashSet<Id>,
+    /// Commits of runs and versions up to `through`.
+    commits: HashSet<Id>,
     /// The targets of tags.
     tags: HashSet<Id>,
     /// The commits that `tags` lead to. Found when an expired commit asks for them, because there
@@ -34,9 +39,9 @@ impl Expiry {
         let mut expiry = Expiry::default();
         for (kind, id) in refs {
             match kind {
-                RefKind::Run => expiry.add_run(history, &id)?,
+                RefKind::Run | RefKind::Version => expiry.add(history, &id)?,
                 RefKind::Tag => _ = expiry.tags.insert(id),
-                RefKind::Project | RefKind::Version => {}
+                RefKind::Project => {}
             }
         }
         Ok(expiry)
@@ -50,21 +55,17 @@ impl Expiry {
         Self::of_refs(history, refs)
     }
 
-    fn add_run(&mut self, history: &History, tip: &Id) -> Result<()> {
+    /// Reads the newest record of a run or version, and adds the commits up to its `through`.
+    fn add(&mut self, history: &History, tip: &Id) -> Result<()> {
         let Some(tree) = tolerate(RecordTree::of_commit(history, tip))? else { return Ok(()) };
-        let Some(bytes) = read_marked(history, &tree, RunRecord::FILE)? else { return Ok(()) };
-        let Some(record) = tolerate(RunRecord::decode(&bytes))? else { return Ok(()) };
-        let mut next = record.expired.and_then(|expired| expired.through);
-        while let Some(id) = next.filter(|id| !self.runs.contains(id)) {
-            let Some((commit, tree)) = tolerate(RecordTree::with_commit(history, &id))? else {
+        let Some((uuid, expired)) = read_expiration(history, &tree)? else { return Ok(()) };
+        let mut next = expired.and_then(|expired| expired.through);
+        while let Some(id) = next.filter(|id| !self.commits.contains(id)) {
+            let Some(state) = State::read(history, &id)?.filter(|state| state.uuid == uuid) else {
                 break;
             };
-            let its = tolerate(tree.record::<RunRecord>(history))?.flatten();
-            if its.is_none_or(|its| its.uuid != record.uuid) {
-                break;
-            }
-            self.runs.insert(id);
-            next = commit.parents.first().copied();
+            self.commits.insert(id);
+            next = state.parent;
         }
         Ok(())
     }
@@ -79,7 +80,9 @@ impl Expiry {
         let mut seen = HashSet::new();
         for (kind, id) in values {
             match kind {
-                RefKind::Run if !self.runs.is_empty() => self.keep_run(history, id, &mut seen)?,
+                RefKind::Run | RefKind::Version if !self.commits.is_empty() => {
+                    self.keep(history, id, &mut seen)?;
+                }
                 RefKind::Tag => _ = self.tags.insert(id),
                 _ => {}
             }
@@ -88,28 +91,21 @@ impl Expiry {
         Ok(self)
     }
 
-    /// Keeps the uploads of a run that are not expired according to the record at `tip`.
-    fn keep_run(
+    /// Keeps the commits of a run or version that are not expired according to the record at `tip`.
+    fn keep(
         &mut self,
         history: &History,
         tip: Id,
         seen: &mut HashSet<(Id, Option<Id>)>,
     ) -> Result<()> {
-        let read = |id: &Id| -> Result<_> {
-            let Some((commit, tree)) = tolerate(RecordTree::with_commit(history, id))? else {
-                return Ok(None);
-            };
-            let record = tolerate(tree.record::<RunRecord>(history))?.flatten();
-            Ok(record.map(|record| (commit.parents.first().copied(), record)))
-        };
-        let Some((_, record)) = read(&tip)? else { return Ok(()) };
-        let through = record.expired.and_then(|expired| expired.through);
+        let Some(newest) = State::read(history, &tip)? else { return Ok(()) };
+        let through = newest.through;
         let mut next = Some(tip).filter(|tip| Some(*tip) != through);
         while let Some(id) = next.filter(|id| seen.insert((*id, through))) {
-            match read(&id)? {
-                Some((parent, its)) if its.uuid == record.uuid => {
-                    self.runs.remove(&id);
-                    next = parent.filter(|parent| Some(*parent) != through);
+            match State::read(history, &id)? {
+                Some(state) if state.uuid == newest.uuid => {
+                    self.commits.remove(&id);
+                    next = state.parent.filter(|parent| Some(*parent) != through);
                 }
                 _ => break,
             }
@@ -130,13 +126,13 @@ impl Expiry {
         commit: &Id,
         is_own: &mut dyn FnMut() -> Result<bool>,
     ) -> Result<bool> {
-        let has_expired = self.runs.contains(commit) || is_own()?;
+        let has_expired = self.commits.contains(commit) || is_own()?;
         Ok(has_expired && !self.is_tagged(history, commit))
     }
 
-    /// The commits of runs that expired, except commits that tags name.
+    /// The commits of runs and versions that expired with a later one, except commits that tags name.
     pub fn commits(&self, history: &History) -> impl Iterator<Item = &Id> {
-        self.runs.iter().filter(move |id| !self.is_tagged(history, id))
+        self.commits.iter().filter(move |id| !self.is_tagged(history, id))
     }
 
     fn is_tagged(&self, history: &History, commit: &Id) -> bool {
@@ -151,11 +147,54 @@ impl Expiry {
     #[must_use]
     pub fn or(&self, other: &Expiry) -> Expiry {
         Expiry {
-            runs: self.runs.union(&other.runs).copied().collect(),
+            commits: self.commits.union(&other.commits).copied().collect(),
             tags: self.tags.intersection(&other.tags).copied().collect(),
             tagged: OnceLock::new(),
         }
     }
+}
+
+/// The parts of a run's or version's record that tell its commits apart.
+struct State {
+    uuid: Uuid,
+    through: Option<Id>,
+    parent: Option<Id>,
+}
+
+impl State {
+    /// Reads the run or version in a commit.
+    fn read(history: &History, commit: &Id) -> Result<Option<State>> {
+        let Some((commit, tree)) = tolerate(RecordTree::with_commit(history, commit))? else {
+            return Ok(None);
+        };
+        let parent = commit.parents.first().copied();
+        let state = |uuid, expired: Option<Expiration>| {
+            let through = expired.and_then(|expired| expired.through);
+            Some(State { uuid, through, parent })
+        };
+        if let Some(run) = tolerate(tree.record::<RunRecord>(history))?.flatten() {
+            return Ok(state(run.uuid, run.expired));
+        }
+        let version = tolerate(tree.record::<VersionRecord>(history))?.flatten();
+        Ok(version.and_then(|version| state(version.uuid, version.expired)))
+    }
+}
+
+/// Returns `commit` and all earlier commits of the same run or version along first parents: what a
+/// record expires that says `through` this commit.
+pub(crate) fn commits_through(history: &History, commit: &Id) -> Result<Vec<Id>> {
+    let mut commits = Vec::new();
+    let mut next = Some(*commit);
+    let mut uuid = None;
+    while let Some(id) = next {
+        let Some(state) = State::read(history, &id)? else { break };
+        if *uuid.get_or_insert(state.uuid) != state.uuid {
+            break;
+        }
+        commits.push(id);
+        next = state.parent;
+    }
+    Ok(commits)
 }
 
 /// Returns true if the record of `commit` says that its own files expired.
@@ -166,11 +205,22 @@ pub(super) fn is_own_expired(history: &History, commit: &Id) -> Result<bool> {
 /// Returns the table `[expired]` in the record of `commit`.
 pub(crate) fn find_own_expiration(history: &History, commit: &Id) -> Result<Option<Expiration>> {
     let Some(tree) = tolerate(RecordTree::of_commit(history, commit))? else { return Ok(None) };
-    if let Some(bytes) = read_marked(history, &tree, RunRecord::FILE)? {
-        return Ok(tolerate(RunRecord::decode(&bytes))?.and_then(|record| record.expired));
+    Ok(read_expiration(history, &tree)?.and_then(|(_, expired)| expired))
+}
+
+/// Returns the uuid and the table `[expired]` of the record in `tree`, if the record may have the
+/// table.
+fn read_expiration(
+    history: &History,
+    tree: &RecordTree,
+) -> Result<Option<(Uuid, Option<Expiration>)>> {
+    if let Some(bytes) = read_marked(history, tree, RunRecord::FILE)? {
+        let record = tolerate(RunRecord::decode(&bytes))?;
+        return Ok(record.map(|record| (record.uuid, record.expired)));
     }
-    let Some(bytes) = read_marked(history, &tree, VersionRecord::FILE)? else { return Ok(None) };
-    Ok(tolerate(VersionRecord::decode(&bytes))?.and_then(|record| record.expired))
+    let Some(bytes) = read_marked(history, tree, VersionRecord::FILE)? else { return Ok(None) };
+    let record = tolerate(VersionRecord::decode(&bytes))?;
+    Ok(record.map(|record| (record.uuid, record.expired)))
 }
 
 /// Reads a record file, if it contains the name of the table.

@@ -71,7 +71,7 @@ pub use check::DamagedFile;
 pub use commit::{Commit, Signature};
 pub(crate) use departures::{Departure, End};
 pub use expiry::Expiry;
-pub(crate) use expiry::find_own_expiration;
+pub(crate) use expiry::{commits_through, find_own_expiration};
 pub use garbage::GarbageTotals;
 pub use head::HeadName;
 pub use incoming::ImportedPack;

@@ -22,12 +22,14 @@ pub struct CatOptions {
     pub revision: Revision,
     /// Allows a file of a disabled version.
     pub allow_disabled: bool,
+    /// Allows content that expired and is still stored.
+    pub allow_expired: bool,
 }
 
 impl CatOptions {
     /// Creates options that read the file that `revision` names.
     pub fn new(revision: Revision) -> Self {
-        CatOptions { revision, allow_disabled: false }
+        CatOptions { revision, allow_disabled: false, allow_expired: false }
     }
 }
 
@@ -57,6 +59,7 @@ pub struct CatFile {
 pub fn find(repo: &Repository, options: &CatOptions, progress: &dyn Progress) -> Result<CatFile> {
     let resolved = resolve(repo, &options.revision)?;
     resolved.check_content(repo, options.allow_disabled)?;
+    resolved.check_not_expired(repo, options.allow_expired)?;
     let entry = resolved.entry(repo)?.filter(|entry| !entry.mode.is_directory());
     let Some(entry) = entry else { return Err(directory_error(&options.revision)) };
     fetch_missing(repo, &[entry.id], progress)?;

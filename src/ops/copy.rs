@@ -9,7 +9,7 @@ use crate::catalog::version::{
     LoadedVersion, VersionDraft, check_first_stage, check_readme, enter_first_stage, find_origin,
     find_version, project_policy, refuse_disabled, try_load_version,
 };
-use crate::catalog::{RecordChange, change_records};
+use crate::catalog::{RecordChange, change_records, refuse_expired};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::Revision;
 use crate::id::Id;
@@ -90,6 +90,7 @@ pub fn copy(repo: &Repository, options: &CopyOptions) -> Result<CopyOutcome> {
         if !options.allow_disabled {
             refuse_disabled(repo, Some(&source.reference), source.commit)?;
         }
+        refuse_expired(repo, source.commit)?;
         let target = options.target(&source)?;
         find_project(repo, target.project())?;
         let wanted = options.wanted(change, &source, &target)?;
@@ -116,6 +117,7 @@ fn create(
     record.created_at = change.now();
     record.author = change.author();
     record.stage_conditions.clear();
+    record.expired = None;
     enter_first_stage(change, &rules, record, &message);
     check_first_stage(change, target.project(), &rules, &draft)?;
     let parents = vec![source.commit, draft.record.run.commit];

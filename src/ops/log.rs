@@ -9,9 +9,9 @@ use crate::catalog::revision::{RecordContents, RecordKind, resolve};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::diff::{Change, find_renames};
-use crate::history::{Commit, RecordTree, RefNames, Revision};
+use crate::history::{Commit, Expiry, RecordTree, RefNames, Revision, find_own_expiration};
 use crate::id::Id;
-use crate::name::RefName;
+use crate::name::{RefKind, RefName};
 use crate::progress::{Progress, check_interrupt};
 use crate::repo::Repository;
 use crate::sync::Sizes;
@@ -85,6 +85,9 @@ pub struct LogEntry {
     pub changes: Option<ChangeCount>,
     /// True if the commit changed the record.
     pub record_changed: bool,
+    /// True if the content of the commit expired.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub expired: bool,
     /// The totals of the artifacts, if requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<Total>,
@@ -122,6 +125,7 @@ pub fn log(
     }
     let (starts, mut paths) = find_starts(repo, options, &names)?;
     let mut describer = Describer {
+        expiry: find_expiry(repo, &starts)?,
         repo,
         options,
         head: find_head(repo)?,
@@ -178,6 +182,22 @@ fn find_starts(
     Ok((starts, paths))
 }
 
+/// Reads which commits expired according to the records at `starts`.
+fn find_expiry(repo: &Repository, starts: &[Id]) -> Result<Option<Expiry>> {
+    let history = repo.history();
+    let mut has_expired = false;
+    for start in starts {
+        has_expired |= find_own_expiration(history, start)?.is_some();
+    }
+    if !has_expired {
+        return Ok(None);
+    }
+    let tags = history.list_refs(&format!("refs/{}/", RefKind::Tag.directory()))?.refs;
+    let tags = tags.into_iter().map(|(_, id)| (RefKind::Tag, id));
+    let starts = starts.iter().map(|start| (RefKind::Run, *start));
+    Expiry::of_refs(history, starts.chain(tags)).map(Some)
+}
+
 /// Returns the current run and its newest commit.
 pub(crate) fn find_head(repo: &Repository) -> Result<Option<(RefName, Id)>> {
     let Some(run) = repo.history().head()? else { return Ok(None) };
@@ -209,6 +229,8 @@ struct Describer<'a> {
     head: Option<(RefName, Id)>,
     names: RefNames,
     sizes: Sizes<'a>,
+    /// The commits whose content expired; `None` if no record at the start of the log says so.
+    expiry: Option<Expiry>,
     /// The first parent of the last commit, cached because it is usually the next commit.
     last_parent: Option<(Id, RecordContents)>,
     failed: Option<Error>,
@@ -252,10 +274,14 @@ impl Describer<'_> {
             kind: None,
             changes: None,
             record_changed: false,
+            expired: false,
             total: None,
             files: None,
             parents: commit.parents.clone(),
         };
+        if let Some(expiry) = &self.expiry {
+            entry.expired = expiry.is_expired(self.repo.history(), &id)?;
+        }
         let compared = self.compare(&id, commit, &mut entry);
         if compared.as_ref().is_err_and(|error| error.kind() == ErrorKind::Interrupted) {
             compared?;

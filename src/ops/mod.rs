@@ -12,7 +12,7 @@
 //! | change versions and projects | [`update`], [`copy`], [`transfer`], [`delete`], [`project`], [`policy`] |
 //! | share | [`remote`], [`push`], [`fetch`], [`pull`], [`clone`](mod@clone), [`resolve`], [`evict`] |
 //! | look back and undo | [`log`], [`show`], [`reflog`], [`operations`], [`undo`], [`redo`] |
-//! | keep the repository sound | [`fsck`], [`gc`], [`du`] |
+//! | keep the repository sound and small | [`fsck`], [`expire`], [`gc`], [`du`] |
 //!
 //! To add a verb, add a file to this folder and to `bin/art/commands`.
 
@@ -24,6 +24,7 @@ pub mod diff;
 pub mod download;
 pub mod du;
 pub mod evict;
+pub mod expire;
 pub mod export;
 pub mod fetch;
 pub mod fsck;

@@ -3,6 +3,7 @@
 use derive_setters::Setters;
 use serde::Serialize;
 
+use crate::catalog::is_expired;
 use crate::catalog::revision::{RecordKind, resolve};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
@@ -139,7 +140,9 @@ fn find_target(repo: &Repository, revision: &Revision) -> Result<Id> {
             "'{revision}' is a project; a tag points at a run or version"
         )));
     }
-    if repo.history().was_collected()? && !is_available(repo, &resolved.commit, &NoProgress)? {
+    let may_be_gone = repo.history().was_collected()? || is_expired(repo, resolved.commit)?;
+    let target = (RefKind::Tag, &resolved.commit);
+    if may_be_gone && !is_available(repo, target, &NoProgress)? {
         return Err(Error::not_found(format!("art gc removed content of '{revision}'"))
             .with_hint("name a run, a version or a later commit: art log --all"));
     }

@@ -9,7 +9,7 @@ use crate::id::Id;
 /// Marks content that a retention rule or a user let expire. Names, ids and lineage stay.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Expiration {
-    /// For a run: this commit and all earlier commits of the run expired, along first parents with
+    /// This commit and all earlier commits of the run or version expired, along first parents with
     /// the same uuid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub through: Option<Id>,
@@ -39,6 +39,9 @@ pub struct Expiration {
 }
 
 impl Expiration {
+    /// The rule of an expiration that a user asked for.
+    pub const BY_HAND: &str = "by hand";
+
     /// Returns the table for a commit with other files: the files of that commit did not expire.
     /// `None` if nothing else expired.
     #[must_use]
@@ -46,10 +49,14 @@ impl Expiration {
         self.through.is_some().then_some(Expiration { own: false, ..self })
     }
 
-    /// Returns the reason and the time in words.
+    /// Returns the time, the author and the reason in words.
     pub fn describe(&self) -> String {
         let date: String = self.at.to_string().chars().take(10).collect();
-        let rule = if self.rule.is_empty() { String::new() } else { format!(" ({})", self.rule) };
-        format!("expired on {date}, by {}{rule}", self.by)
+        let rule = match self.rule.as_str() {
+            "" => String::new(),
+            Self::BY_HAND => format!(", {}", Self::BY_HAND),
+            rule => format!(", rule {rule}"),
+        };
+        format!("expired {date} by {}{rule}", self.by)
     }
 }

@@ -30,6 +30,7 @@ pub const RUN_FIELDS: &[Field] = &[
     field("lineage", FieldKind::Set, "the names of the artifacts"),
     field("kind", FieldKind::Set, "the kinds of the artifacts"),
     field("versions", FieldKind::Set, "the versions of the run"),
+    field("expired", FieldKind::Bool, "true if the content of the newest upload expired"),
 ];
 
 const fn field(name: &'static str, kind: FieldKind, doc: &'static str) -> Field {
@@ -75,6 +76,7 @@ impl Fields for RunFields<'_> {
             "source.dirty" => source?.dirty.map(Value::Bool),
             "lineage" => Some(set(run.lineage.iter().map(|entry| entry.name.as_str()))),
             "versions" => Some(set(self.versions.iter().map(String::as_str))),
+            "expired" => Some(Value::Bool(run.expired.as_ref().is_some_and(|expired| expired.own))),
             "kind" => Some(set(run.lineage.iter().map(|entry| entry.kind.as_str()))),
             _ => None,
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::policy::{Policy, PolicyDefect};
+use super::policy::{Policy, PolicyDefect, Retention};
 use super::{Extra, FORMAT, Record, Tags};
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -29,6 +29,10 @@ pub struct ProjectRecord {
     /// The rules for the project's stages, kept as written. [`ProjectRecord::policy`] reads them.
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
     pub policy: toml::Table,
+    /// The rules for the content that the project keeps, kept as written.
+    /// [`ProjectRecord::retention`] reads them.
+    #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
+    pub retention: toml::Table,
     /// Keys this program does not know.
     #[serde(flatten)]
     pub extra: Extra,
@@ -45,6 +49,7 @@ impl ProjectRecord {
             tags: Tags::default(),
             created_at,
             policy: toml::Table::new(),
+            retention: toml::Table::new(),
             extra: Extra::new(),
         }
     }
@@ -55,6 +60,14 @@ impl ProjectRecord {
     /// rule, and with [`Corrupt`](crate::ErrorKind::Corrupt) if the rules are invalid.
     pub fn policy(&self) -> Result<Policy> {
         Policy::from_table(&self.policy).map_err(PolicyDefect::in_record)
+    }
+
+    /// Reads the rules for the content that the project keeps, and checks them against the stages.
+    /// Fails like [`ProjectRecord::policy`]; nothing may expire then.
+    pub fn retention(&self) -> Result<Retention> {
+        let retention = Retention::from_table(&self.retention).map_err(PolicyDefect::in_record)?;
+        retention.check(&self.policy()?).map_err(PolicyDefect::in_record)?;
+        Ok(retention)
     }
 }
 

@@ -87,6 +87,7 @@ fn full_project() -> ProjectRecord {
         ProjectRecord::new(uuid, "ada/digits".parse().unwrap(), at("2026-11-20T00:00:00Z"));
     project.description = "Reads digits".to_owned();
     project.tags = Tags::parse("vision").unwrap();
+    project.retention = toml::from_str("minimum_age = \"7d\"").unwrap();
     project.policy = toml::from_str("stages = [\"testing\", \"staging\", \"production\"]").unwrap();
     project
 }

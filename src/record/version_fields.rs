@@ -25,7 +25,7 @@ pub struct VersionField {
 
 /// The fields of a version, in the order of the JSON keys. A new field needs a row in this table and
 /// a place in [`VersionRecord`] and [`VersionSummary`].
-pub const VERSION_TABLE: [VersionField; 17] = [
+pub const VERSION_TABLE: [VersionField; 18] = [
     query("name", FieldKind::Text, "the name of the version", |version| {
         version.reference.name().as_str().into()
     }),
@@ -72,6 +72,9 @@ pub const VERSION_TABLE: [VersionField; 17] = [
     query("author", FieldKind::Text, "the creator: name and address", |version| {
         version.summary.author.as_str().into()
     }),
+    query("expired", FieldKind::Bool, "true if the content of the files expired", |version| {
+        Value::Bool(version.summary.expired)
+    }),
     only_shown("commit", |version| text(&version.commit)),
 ];
 
@@ -96,8 +99,8 @@ fn text(value: &impl ToString) -> Value<'static> {
     Value::Text(Cow::Owned(value.to_string()))
 }
 
-const fn queryable() -> [Field; 12] {
-    let mut fields = [VERSION_TABLE[0].field; 12];
+const fn queryable() -> [Field; 13] {
+    let mut fields = [VERSION_TABLE[0].field; 13];
     let (mut from, mut count) = (0, 0);
     while from < VERSION_TABLE.len() {
         if VERSION_TABLE[from].is_queryable {
@@ -164,6 +167,8 @@ pub struct VersionSummary {
     pub run: RunReference,
     /// The creator: `NAME <EMAIL>`.
     pub author: String,
+    /// True if the content of the files expired.
+    pub expired: bool,
     /// When the version was created.
     pub created_at: Timestamp,
     /// When the newest commit was created.
@@ -175,6 +180,7 @@ impl VersionSummary {
     pub fn new(record: VersionRecord, updated_at: Timestamp) -> Self {
         VersionSummary {
             staged_at: record.in_stage_since(),
+            expired: record.expired.as_ref().is_some_and(|expired| expired.own),
             uuid: record.uuid,
             name: record.name,
             kind: record.kind,

@@ -7,9 +7,9 @@ use super::forgotten::{commits_of_removed, content_on_remotes};
 use super::former_tips::former_tips;
 use super::remote_memory::RemoteMemory;
 use crate::error::{ErrorKind, Result};
-use crate::history::{Departure, End, Expired, Expiry, Missing, OutgoingWalk};
+use crate::history::{Departure, End, Expired, Expiry, Missing, OutgoingWalk, commits_through};
 use crate::id::Id;
-use crate::name::{RefName, TRACKING};
+use crate::name::{RefKind, RefName, TRACKING};
 use crate::progress::Progress;
 use crate::repo::Repository;
 
@@ -48,16 +48,28 @@ fn departed(repo: &Repository) -> Result<BTreeMap<RefName, Departure>> {
     history.departures(there)
 }
 
-/// Returns true if all objects and all content that `commit` needs exist here or on a remote.
-/// Everything that a local ref needs counts as existing.
+/// Returns true if all objects and all content that `commit` needs as the target of a ref exist here
+/// or on a remote. Everything that a local ref needs counts as existing.
 pub(crate) fn is_available(
     repo: &Repository,
-    commit: &Id,
+    (kind, commit): (RefKind, &Id),
     progress: &dyn Progress,
 ) -> Result<bool> {
     let history = repo.history();
-    let have: Vec<Id> = history.refs("refs/")?.into_iter().map(|(_, id)| id).collect();
-    let expiry = Expiry::of_all(history)?;
+    if history.try_kind(commit)?.is_none() {
+        return Ok(false);
+    }
+    let now = Expiry::of_all(history)?;
+    let expiry = now.clone().at_all_times(history, [(kind, *commit)])?;
+    let mut is_revived = false;
+    for id in commits_through(history, &history.peel(commit)?)? {
+        is_revived |= now.is_expired(history, &id)? && !expiry.is_expired(history, &id)?;
+    }
+    // No ref vouches for content that expired and that the new target needs again.
+    let have: Vec<Id> = match is_revived {
+        true => Vec::new(),
+        false => history.refs("refs/")?.into_iter().map(|(_, id)| id).collect(),
+    };
     let expired = Some(Expired { now: &expiry, ever: &expiry });
     let walk = OutgoingWalk { tips: &[*commit], have: &have, expired };
     let marks = match history.mark(&walk, Missing::Fails, progress) {

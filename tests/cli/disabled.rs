@@ -37,6 +37,7 @@ const NOT_GIVING: &[&str] = &[
     "delete",
     "du",
     "evict",
+    "expire",
     "fetch",
     "fsck",
     "gc",

@@ -36,6 +36,7 @@ mod emptied;
 mod everywhere;
 mod evict;
 mod exit_door;
+mod expire;
 mod export;
 mod fetch;
 mod forgotten;

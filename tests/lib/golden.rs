@@ -143,8 +143,19 @@ fn the_golden_project_has_every_rule_and_is_rewritten_byte_for_byte() {
     let written = record.policy["stage"]["production"].as_table().unwrap();
     let missing: Vec<_> = rules.keys().filter(|key| !written.contains_key(*key)).collect();
     assert_eq!(missing, Vec::<&String>::new());
-    let ProjectRecord { format, uuid, name, description, tags, created_at, policy, extra } = record;
+    assert_eq!(record.retention().unwrap().rules().len(), 1);
+    let ProjectRecord {
+        format,
+        uuid,
+        name,
+        description,
+        tags,
+        created_at,
+        policy,
+        retention,
+        extra,
+    } = record;
     assert_eq!((format, name.to_string().as_str(), tags.len()), (1, "ada/digits", 1));
     assert!(!uuid.is_nil() && !description.is_empty() && created_at.seconds() > 0);
-    assert!(!policy.is_empty() && extra.is_empty());
+    assert!(!policy.is_empty() && !retention.is_empty() && extra.is_empty());
 }

@@ -96,9 +96,13 @@ impl Place {
     }
 
     fn download(&self, revision: &str, to: &Path) -> artifacts::Result<()> {
+        self.download_expired(revision, to, false)
+    }
+
+    fn download_expired(&self, revision: &str, to: &Path, allowed: bool) -> artifacts::Result<()> {
         let revision = Revision::parse(revision.as_bytes()).unwrap();
         let source = artifacts::catalog::revision::resolve(&self.repo, &revision)?;
-        let options = DownloadOptions::new(source, to);
+        let options = DownloadOptions::new(source, to).allow_expired(allowed);
         download(&self.repo, &options, &NoProgress).map(drop)
     }
 }
@@ -132,13 +136,18 @@ fn a_download_of_expired_content_is_refused_with_the_rule() {
     place.upload("two");
     place.expire(Some(first), false);
     let to = place.work.join("out");
-    place.download(&first.to_hex(), &to).unwrap();
+    let refused = |allowed: bool| {
+        let error = place.download_expired(&first.to_hex(), &to, allowed).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Policy, "{error:?}");
+        let text = "expired 2026-11-30 by Ada <ada@example.org>, rule runs: name: nightly%";
+        assert!(error.message().contains(text), "{error:?}");
+    };
+    refused(false);
+    place.download_expired(&first.to_hex(), &to, true).unwrap();
     std::fs::remove_dir_all(&to).unwrap();
     place.drop_content(&[blob("two")]);
-    let error = place.download(&first.to_hex(), &to).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Policy, "{error:?}");
-    let text = "expired on 2026-11-30, by Ada <ada@example.org> (runs: name: nightly%)";
-    assert!(error.message().contains(text), "{error:?}");
+    refused(false);
+    refused(true);
     place.download("HEAD", &to).unwrap();
 }
 

@@ -20,6 +20,7 @@ mod compat;
 mod content;
 mod dag;
 mod damaged;
+mod expire;
 mod formats;
 mod frozen_remotes;
 mod fsck_crash;

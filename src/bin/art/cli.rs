@@ -42,6 +42,7 @@ verbs! {
         Log log
         Show show
         Fsck fsck
+        Expire expire
         Gc gc
         Du du
         Ls ls

@@ -236,6 +236,7 @@ mod tests {
                 commit: Id::of_blob(b"run"),
                 extra: extra.parse::<Extra>().unwrap(),
             },
+            expired: false,
             author: "Ada <ada@example.com>".to_owned(),
             created_at: at,
             updated_at: at,

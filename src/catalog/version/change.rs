@@ -48,7 +48,7 @@ impl RecordChange<'_> {
         subject: &str,
     ) -> Result<Id> {
         let parents = vec![version.commit, draft.record.run.commit];
-        let commit = self.commit_version(draft, parents, subject)?;
+        let commit = self.commit_version(&draft.renewed(version), parents, subject)?;
         self.move_ref(version.reference.clone(), Some(version.commit), Some(commit), subject);
         self.note_commit(draft.record.uuid, Some(version.commit), commit);
         Ok(commit)
@@ -65,7 +65,7 @@ impl RecordChange<'_> {
     ) -> Result<Id> {
         check_version_name(to)?;
         let parents = vec![version.commit, draft.record.run.commit];
-        let commit = self.commit_version(draft, parents, subject)?;
+        let commit = self.commit_version(&draft.renewed(version), parents, subject)?;
         self.rename((version.reference.clone(), version.commit), (to.clone(), commit), subject);
         self.note_commit(draft.record.uuid, Some(version.commit), commit);
         Ok(commit)

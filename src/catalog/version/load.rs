@@ -1,12 +1,14 @@
 //! Reads a version: its ref, newest commit, record, and the files beside the record.
 
+use std::borrow::Cow;
+
 use crate::catalog::wrong_name::wrong_name;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::history::{EntryMode, ObjectWriter, RecordTree, TreeEntry};
 use crate::id::Id;
 use crate::name::RefName;
-use crate::record::{Content, ContentFormat, Record, VersionRecord};
+use crate::record::{Content, ContentFormat, Expiration, Record, VersionRecord};
 use crate::repo::Repository;
 
 /// The readme, a file beside the record.
@@ -25,6 +27,17 @@ pub(crate) struct VersionDraft {
 }
 
 impl VersionDraft {
+    /// Returns the draft as the next state of `version`: if its files changed, they did not expire.
+    pub(super) fn renewed(&self, version: &LoadedVersion) -> Cow<'_, VersionDraft> {
+        let is_own = self.record.expired.as_ref().is_some_and(|expired| expired.own);
+        if !is_own || self.artifacts == version.draft.artifacts {
+            return Cow::Borrowed(self);
+        }
+        let mut draft = self.clone();
+        draft.record.expired = draft.record.expired.and_then(Expiration::after_upload);
+        Cow::Owned(draft)
+    }
+
     /// Adds the tree of the version to `writer`.
     pub(super) fn write(&self, writer: &mut ObjectWriter<'_>) -> Result<Id> {
         let mut entries = self.others.clone();

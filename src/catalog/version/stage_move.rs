@@ -8,7 +8,7 @@ use super::load::VersionDraft;
 use crate::catalog::hook::StageEvent;
 use crate::catalog::project::try_load_project;
 use crate::catalog::record_change::RecordChange;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefName};
 use crate::record::policy::{Policy, ProposedMove, Stay};
@@ -133,6 +133,17 @@ pub(crate) fn enter_stage(
     let record = &mut draft.record;
     let request = policy_request(record, to, given, &author, &facts, now);
     let displaced = rules.policy.check(&request.as_move())?.into_displaced(&request.as_move())?;
+    // A later stage promises its files.
+    if let Some(expired) = record.expired.as_ref().filter(|expired| expired.own)
+        && !rules.policy.lets_expire(to)
+    {
+        let message = format!("the content of '{}' {}", record.name, expired.describe());
+        return Err(Error::new(ErrorKind::Policy, message).with_hint(format!(
+            "to bring the content back, register the same files again: art register {} --path PATH \
+             --force",
+            record.name
+        )));
+    }
     let why = |reason: &str, message: String| StageReason {
         reason: reason.to_owned(),
         message,

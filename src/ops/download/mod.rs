@@ -45,6 +45,8 @@ pub struct DownloadOptions {
     pub unsafe_links: bool,
     /// Allows a disabled version.
     pub allow_disabled: bool,
+    /// Allows content that expired and is still stored.
+    pub allow_expired: bool,
     /// Reports what the download would do, without writing.
     pub dry_run: bool,
     /// How files are created.
@@ -62,6 +64,7 @@ impl DownloadOptions {
             force: false,
             unsafe_links: false,
             allow_disabled: false,
+            allow_expired: false,
             dry_run: false,
             link: DownloadLink::Copy,
         }
@@ -101,6 +104,7 @@ fn write(
     progress: &dyn Progress,
 ) -> Result<DownloadOutcome> {
     options.source.check_content(repo, options.allow_disabled)?;
+    options.source.check_not_expired(repo, options.allow_expired)?;
     if !options.dry_run {
         atomic::create_dir_all(&options.to)?;
     }

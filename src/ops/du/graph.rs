@@ -108,6 +108,16 @@ impl<'a> Graph<'a> {
         })
     }
 
+    /// Lists the loaded commits with their numbers.
+    pub(super) fn numbered_commits(&self) -> impl Iterator<Item = (Id, u32)> {
+        self.commit_numbers.iter().map(|(id, number)| (*id, *number))
+    }
+
+    /// Returns the number of a loaded commit.
+    pub(super) fn find_commit(&self, id: &Id) -> Option<u32> {
+        self.commit_numbers.get(id).copied()
+    }
+
     fn load_tree(&mut self, root: Id) -> Result<u32> {
         let mut stack = Vec::new();
         let number = self.tree_number(root, &mut stack);
@@ -260,6 +270,20 @@ impl<'a> Graph<'a> {
     /// The contents that are missing locally, without duplicates.
     pub(super) fn missing(&self) -> BTreeSet<Id> {
         self.trees.iter().flat_map(|tree| tree.missing.iter().copied()).collect()
+    }
+
+    /// The missing contents of some commits.
+    pub(super) fn missing_of(&self, commits: &[u32]) -> HashSet<&Id> {
+        let mut stack: Vec<u32> =
+            commits.iter().filter_map(|commit| self.commits[*commit as usize].tree).collect();
+        let mut seen: HashSet<u32> = stack.iter().copied().collect();
+        let mut missing = HashSet::new();
+        while let Some(at) = stack.pop() {
+            let node = &self.trees[at as usize];
+            missing.extend(&node.missing);
+            stack.extend(node.trees.iter().filter(|below| seen.insert(**below)));
+        }
+        missing
     }
 
     /// The numbers of the commits whose artifacts differ from the artifacts of all their parents.

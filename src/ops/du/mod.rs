@@ -1,5 +1,6 @@
 //! `art du`: shows the disk usage of the repository, its parts and its runs.
 
+mod freed;
 mod graph;
 mod share;
 
@@ -10,12 +11,14 @@ use serde::Serialize;
 
 use crate::error::{ErrorKind, Result};
 use crate::fs::usage::{Usage, usage};
-use crate::history::DamagedRef;
-use crate::name::{Name, ProjectName, RefKind};
+use crate::history::{DamagedRef, Expiry, find_own_expiration};
+use crate::id::Id;
+use crate::name::{Name, ProjectName, RefKind, RefName};
 use crate::pack::MemberKind;
 use crate::progress::{Progress, Unit};
 use crate::repo::Repository;
 use crate::sync::content_on_remotes;
+pub(in crate::ops) use freed::freed;
 use graph::{Graph, Sum};
 use share::Shares;
 
@@ -45,7 +48,10 @@ pub struct ContentUsage {
     pub unused: u64,
     /// Contents that are only on a remote. This is not damage.
     pub elsewhere: u64,
-    /// Contents that are neither present locally nor on a remote.
+    /// Contents that are neither present locally nor on a remote, and expired. This is not damage.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub expired: u64,
+    /// Other contents that are neither present locally nor on a remote.
     pub missing: u64,
 }
 
@@ -64,6 +70,9 @@ pub struct RunUsage {
     pub bytes: u64,
     /// The stored bytes, over all its commits, that no other run needs.
     pub own: u64,
+    /// True if the content of its newest commit expired.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub expired: bool,
     /// True if a part of the run cannot be read. The other fields then lack that part.
     pub damaged: bool,
 }
@@ -136,20 +145,25 @@ pub fn du(repo: &Repository, progress: &dyn Progress) -> Result<DuOutcome> {
             let commits = graph.count_commits(tip);
             let is_damaged = graph.damage(tip).is_some();
             let Sum { files, bytes } = last;
-            RunUsage { run, project, commits, files, bytes, own, damaged: is_damaged }
+            let expired = is_expired(repo, &name)?;
+            let damaged = is_damaged;
+            Ok(RunUsage { run, project, commits, files, bytes, own, expired, damaged })
         })
-        .collect();
+        .collect::<Result<_>>()?;
     runs.sort_by_key(|run| Reverse((run.own, run.bytes)));
     let absent = graph.missing();
     let promised = content_on_remotes(repo, progress)?;
     let elsewhere = absent.iter().filter(|id| promised.binary_search(id).is_ok()).count() as u64;
+    let lost: Vec<&Id> = absent.iter().filter(|id| promised.binary_search(id).is_err()).collect();
+    let expired = if lost.is_empty() { 0 } else { count_expired(repo, &graph, &lost)? };
     let mut content = ContentUsage {
         commits: graph.uploads().count() as u64,
         uploaded: graph.uploads().map(|commit| sums[commit].bytes).sum(),
         stored: repo.content().packs()?.iter().map(|(_, bytes)| bytes).sum(),
         unused: shares.unused(),
         elsewhere,
-        missing: absent.len() as u64 - elsewhere,
+        expired,
+        missing: absent.len() as u64 - elsewhere - expired,
         distinct: 0,
     };
     for (_, place) in graph.places() {
@@ -158,6 +172,31 @@ pub fn du(repo: &Repository, progress: &dyn Progress) -> Result<DuOutcome> {
     }
     progress.end();
     Ok(DuOutcome { total, parts, content, runs, damaged })
+}
+
+/// Returns true if the content of the newest commit of a run expired.
+fn is_expired(repo: &Repository, run: &RefName) -> Result<bool> {
+    let Some(tip) = repo.history().try_find_ref(run)? else { return Ok(false) };
+    Ok(find_own_expiration(repo.history(), &tip)?.is_some_and(|expired| expired.own))
+}
+
+/// Counts the contents of `lost` that no commit needs, because they expired.
+fn count_expired(repo: &Repository, graph: &Graph<'_>, lost: &[&Id]) -> Result<u64> {
+    let history = repo.history();
+    let expiry = Expiry::of_all(history)?;
+    let mut live = Vec::new();
+    for (id, number) in graph.numbered_commits() {
+        if !expiry.is_expired(history, &id)? {
+            live.push(number);
+        }
+    }
+    let needed = graph.missing_of(&live);
+    Ok(lost.iter().filter(|id| !needed.contains(**id)).count() as u64)
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn measure(directory: &Path) -> Result<(Usage, Vec<PartUsage>)> {

@@ -64,6 +64,19 @@ impl<'a, 'g> Shares<'a, 'g> {
         self.walk(tip, EVERYBODY, take_if_free)
     }
 
+    /// Claims the files of one commit for `who`.
+    pub(super) fn claim_files(&mut self, commit: u32, who: u32) -> Result<()> {
+        match self.graph.commits[commit as usize].tree {
+            Some(tree) => self.walk_tree(tree, who, take),
+            None => Ok(()),
+        }
+    }
+
+    /// Marks the files of one commit as needed, whoever claimed them.
+    pub(super) fn keep_files(&mut self, commit: u32) -> Result<()> {
+        self.claim_files(commit, EVERYBODY)
+    }
+
     fn walk(&mut self, tip: u32, who: u32, take: Take) -> Result<()> {
         let mut stack = vec![tip];
         while let Some(at) = stack.pop() {

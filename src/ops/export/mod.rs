@@ -52,12 +52,21 @@ pub struct ExportOptions {
     pub force: bool,
     /// Allows a disabled version.
     pub allow_disabled: bool,
+    /// Allows content that expired and is still stored.
+    pub allow_expired: bool,
 }
 
 impl ExportOptions {
     /// Creates options that write the files of `revision` as one archive to standard output.
     pub fn new(revision: Revision, format: ArchiveFormat) -> Self {
-        ExportOptions { revision, format, output: None, force: false, allow_disabled: false }
+        ExportOptions {
+            revision,
+            format,
+            output: None,
+            force: false,
+            allow_disabled: false,
+            allow_expired: false,
+        }
     }
 }
 
@@ -104,6 +113,7 @@ pub fn export(
 ) -> Result<ExportOutcome> {
     let resolved = resolve(repo, &options.revision)?;
     resolved.check_content(repo, options.allow_disabled)?;
+    resolved.check_not_expired(repo, options.allow_expired)?;
     let top = resolved.entry(repo)?;
     if let Some(top) = top.as_ref().filter(|top| top.mode.is_directory()) {
         // Every file is exported, so the limits can be checked before anything is written.

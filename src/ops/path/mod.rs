@@ -33,12 +33,14 @@ pub struct PathOptions {
     pub source: Resolved,
     /// Allows a disabled version.
     pub allow_disabled: bool,
+    /// Allows content that expired and is still stored.
+    pub allow_expired: bool,
 }
 
 impl PathOptions {
     /// Creates options for the files of `source`.
     pub fn new(source: Resolved) -> Self {
-        PathOptions { source, allow_disabled: false }
+        PathOptions { source, allow_disabled: false, allow_expired: false }
     }
 }
 
@@ -89,6 +91,7 @@ pub fn path(
 fn make(repo: &Repository, options: &PathOptions, progress: &dyn Progress) -> Result<PathOutcome> {
     let source = &options.source;
     source.check_content(repo, options.allow_disabled)?;
+    source.check_not_expired(repo, options.allow_expired)?;
     repo.require_writable()?;
     progress.begin("looking", None, Unit::Items);
     let name = tree::name_of(source);

@@ -13,8 +13,11 @@ use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::name::{Name, ProjectName};
 use crate::ops::project::change_project;
-use crate::record::policy::{Policy, Setting, parse_table};
+use crate::record::policy::{Policy, Retention, Setting, parse_table};
 use crate::repo::Repository;
+
+/// The key of the retention rules in a complete policy.
+const RETENTION: &str = "retention";
 
 /// The new rules of a project.
 #[derive(Debug, Clone, Setters)]
@@ -59,6 +62,9 @@ pub struct SetOutcome {
     pub changes: Vec<PolicyChange>,
     /// The new policy.
     pub policy: Policy,
+    /// The new rules for the content that the project keeps, if any.
+    #[serde(skip_serializing_if = "Table::is_empty")]
+    pub retention: Table,
     /// Stages that hold more versions than their new capacity. These versions stay until another
     /// version enters the stage.
     pub crowded: Vec<Crowded>,
@@ -122,6 +128,7 @@ fn apply(
     }
     let changed = change_project(change, project, |record| {
         record.policy = plan.table.clone();
+        record.retention = plan.retention.clone();
         Ok(plan.subject(&options.message))
     })?;
     Ok((plan, changed.commit))
@@ -130,6 +137,7 @@ fn apply(
 /// The planned policy.
 struct PolicyPlan {
     table: Table,
+    retention: Table,
     policy: Policy,
     changes: Vec<PolicyChange>,
     crowded: Vec<Crowded>,
@@ -147,6 +155,7 @@ impl PolicyPlan {
             changed: !self.changes.is_empty(),
             changes: self.changes,
             policy: self.policy,
+            retention: self.retention,
             crowded: self.crowded,
             commit,
             operation,
@@ -175,28 +184,54 @@ fn plan(
 ) -> Result<PolicyPlan> {
     let known = before.map_or_else(|| Ok(Policy::default()), |before| before.record.policy());
     let old = before.map(|before| before.record.policy.clone()).unwrap_or_default();
-    let mut table = old.clone();
+    let kept = before.map(|before| before.record.retention.clone()).unwrap_or_default();
+    let (mut table, mut retention) = (old.clone(), kept.clone());
     match source {
-        PolicySource::Whole(text) => table = parse_table(text)?,
+        PolicySource::Whole(text) => {
+            table = parse_table(text)?;
+            retention = take_retention(&mut table)?;
+        }
         PolicySource::Settings(settings) => {
             // A policy that cannot be followed can only be replaced as a whole.
             if let Err(error) = known {
                 return Err(error);
             }
             for setting in settings {
-                setting.apply(&mut table)?;
+                if !setting.apply_to_retention(&mut retention)? {
+                    setting.apply(&mut table)?;
+                }
             }
         }
     }
     let policy = Policy::from_table(&table)?;
+    Retention::from_table(&retention)?.check(&policy)?;
     // Compares the meaning of the rules, not their spelling.
     let meant = known.as_ref().map_or(old, Policy::to_table);
-    let changes = differences(&meant, &policy.to_table());
-    let mut plan = PolicyPlan { table, policy, changes, crowded: Vec::new() };
+    let changes =
+        differences(&with_retention(meant, &kept), &with_retention(policy.to_table(), &retention));
+    let mut plan = PolicyPlan { table, retention, policy, changes, crowded: Vec::new() };
     if !plan.changes.is_empty() {
         plan.look_at_versions(repo, project, known.ok().as_ref())?;
     }
     Ok(plan)
+}
+
+/// Takes the table `[retention]` out of a complete policy.
+fn take_retention(table: &mut Table) -> Result<Table> {
+    match table.remove(RETENTION) {
+        None => Ok(Table::new()),
+        Some(Value::Table(retention)) => Ok(retention),
+        Some(_) => Err(Error::invalid("retention: it is not a table")
+            .with_hint("write the rules as [retention] and [[retention.rule]]")),
+    }
+}
+
+/// Adds the retention rules to a policy, as `art policy` shows and reads it.
+pub(super) fn with_retention(mut policy: Table, retention: &Table) -> Table {
+    if !retention.is_empty() {
+        policy.insert(RETENTION.to_owned(), Value::Table(retention.clone()));
+    }
+    policy
 }
 
 impl PolicyPlan {

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::set::with_retention;
 use crate::catalog::project::find_project;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -25,6 +26,9 @@ pub struct PolicyShown {
     pub free: bool,
     /// The policy. `None` if it cannot be followed.
     pub policy: Option<Policy>,
+    /// The rules for the content that the project keeps, as they were written.
+    #[serde(skip_serializing_if = "toml::Table::is_empty")]
+    pub retention: toml::Table,
     /// The policy in TOML, as input for [`set`](super::set()). A policy that cannot be followed is
     /// shown as it was written.
     pub toml: String,
@@ -49,22 +53,28 @@ pub fn show(repo: &Repository, project: Option<&ProjectName>) -> Result<PolicySh
             free: true,
             toml: policy.to_table().to_string(),
             policy: Some(policy),
+            retention: toml::Table::new(),
             problem: None,
         });
     };
-    let (policy, problem) = match loaded.record.policy() {
+    let (policy, mut problem) = match loaded.record.policy() {
         Ok(policy) => (Some(policy), None),
         Err(error) => (None, Some(error)),
     };
+    if problem.is_none() {
+        problem = loaded.record.retention().err();
+    }
     let table = policy.as_ref().map(Policy::to_table);
+    let retention = loaded.record.retention;
     Ok(PolicyShown {
         project,
         commit: Some(loaded.commit),
         author: Some(loaded.author),
         updated_at: Some(loaded.updated_at),
         free: policy.as_ref().is_some_and(Policy::is_free),
-        toml: table.unwrap_or(loaded.record.policy).to_string(),
+        toml: with_retention(table.unwrap_or(loaded.record.policy), &retention).to_string(),
         policy,
+        retention,
         problem,
     })
 }

@@ -9,19 +9,19 @@ use std::io::Read;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::catalog::RecordChange;
 use crate::catalog::changes::{Total, total};
 use crate::catalog::version::{
     COUNT_LIMIT, DisplacedVersion, GivenReason, LoadedVersion, ProjectPolicy, VersionDraft,
     change_stages, check_first_stage, check_readme, enter_first_stage, enter_stage, is_in_stage,
     project_policy, run_status, try_load_version,
 };
+use crate::catalog::{RecordChange, refuse_expired};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefName};
 use crate::progress::Progress;
 use crate::record::policy::Stay;
-use crate::record::{RunReference, RunStatus, VersionRecord};
+use crate::record::{Expiration, RunReference, RunStatus, VersionRecord};
 use crate::repo::Repository;
 use crate::sync::Sizes;
 
@@ -160,7 +160,7 @@ impl Registration<'_> {
 
     /// Creates the version.
     fn create(&self, change: &mut RecordChange<'_>, rules: &ProjectPolicy) -> Result<Made> {
-        let pin = self.pin(change)?;
+        let pin = self.live_pin(change)?;
         let mut record = VersionRecord::new(
             self.uuid,
             self.options.name.clone(),
@@ -196,6 +196,10 @@ impl Registration<'_> {
         version: &LoadedVersion,
     ) -> Result<Made> {
         let mut draft = self.changed(change, version)?;
+        if !matches!(self.options.source, RegisterSource::Current) || self.taken.is_some() {
+            // The files are given again, so they are needed again.
+            draft.record.expired = draft.record.expired.and_then(Expiration::after_upload);
+        }
         if draft.artifacts != version.draft.artifacts {
             rules.policy.check_files(&draft.record.name, &Stay::all_of(version.record()))?;
         }
@@ -237,7 +241,7 @@ impl Registration<'_> {
             (_, Some(taken)) if taken.is_in(change.writer(), &draft)? => None,
             (RegisterSource::Current, _) if names.is_empty() => None,
             (RegisterSource::Current, _) => Some(pin::repin_named(change, version, names)?),
-            _ => Some(self.pin(change)?),
+            _ => Some(self.live_pin(change)?),
         };
         if let Some(pin) = pin {
             Self::repin(&mut draft, &pin);
@@ -271,6 +275,15 @@ impl Registration<'_> {
         }
         self.describe(change, &mut draft)?;
         Ok(draft)
+    }
+
+    /// Like [`Registration::pin`], but fails if the content of the source expired.
+    fn live_pin(&self, change: &mut RecordChange<'_>) -> Result<Pin> {
+        let pin = self.pin(change)?;
+        if let (None, Some(source)) = (self.taken, pin.parents.first()) {
+            refuse_expired(change.repo(), *source)?;
+        }
+        Ok(pin)
     }
 
     fn pin(&self, change: &mut RecordChange<'_>) -> Result<Pin> {

@@ -1,9 +1,9 @@
 //! Selects the content of a version: a commit of a run, whole or limited to named artifacts.
 
-use crate::catalog::RecordChange;
 use crate::catalog::revision::{RecordKind, Resolved, resolve};
 use crate::catalog::run::{LoadedRun, find_entry, find_run};
 use crate::catalog::version::{LoadedVersion, refuse_disabled};
+use crate::catalog::{RecordChange, refuse_expired};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{ObjectWriter, edit};
 use crate::id::Id;
@@ -116,6 +116,7 @@ pub(super) fn repin_named(
     names: &[Name],
 ) -> Result<Pin> {
     let run = pinned_run(change.repo(), version)?;
+    refuse_expired(change.repo(), run.commit)?;
     pin_run(&run, names, change.writer())
 }
 

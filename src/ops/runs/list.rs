@@ -78,7 +78,12 @@ pub struct RunRow {
 }
 
 impl RunRow {
-    fn fields(&self) -> RunFields<'_> {
+    /// Returns true if the content of the newest upload expired.
+    pub fn is_expired(&self) -> bool {
+        self.record.expired.as_ref().is_some_and(|expired| expired.own)
+    }
+
+    pub(in crate::ops) fn fields(&self) -> RunFields<'_> {
         RunFields {
             record: &self.record,
             author: Some(&self.author),
@@ -114,6 +119,8 @@ impl Serialize for RunRow {
             lineage: Vec<&'a Name>,
             kind: Vec<&'a Name>,
             versions: &'a [String],
+            #[serde(skip_serializing_if = "std::ops::Not::not")]
+            expired: bool,
         }
         let record = &self.record;
         let row = RunRowFields {
@@ -139,6 +146,7 @@ impl Serialize for RunRow {
             lineage: record.lineage.iter().map(|entry| &entry.name).collect(),
             kind: record.lineage.iter().map(|entry| &entry.kind).collect(),
             versions: &self.versions,
+            expired: self.is_expired(),
         };
         row.serialize(serializer)
     }

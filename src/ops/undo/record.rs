@@ -2,7 +2,7 @@
 
 use super::{RecordChange, UndoEffect, UndoneRecord};
 use crate::catalog::project::LoadedProject;
-use crate::catalog::version::{LoadedVersion, VersionDraft, announce};
+use crate::catalog::version::{LoadedVersion, VersionDraft, announce, project_policy};
 use crate::error::Result;
 use crate::id::Id;
 use crate::name::RefName;
@@ -75,6 +75,11 @@ impl VersionRevert {
             let why = StageReason { reason, message, author: change.author(), verdict };
             record.enter(to, why, change.now());
         }
+        // Files of a version in a later stage never expire.
+        let rules = project_policy(change.repo(), then.reference.project())?;
+        if !rules.policy.lets_expire(&record.stage) {
+            record.expired.clone_from(&now.record().expired);
+        }
         if now.reference != then.reference {
             return change.relocate_version(now, &then.reference, &draft, subject).map(|_| ());
         }
@@ -106,6 +111,7 @@ impl ProjectRevert {
             (now.description != then.description, "description"),
             (now.tags != then.tags, "tags"),
             (now.policy != then.policy, "policy"),
+            (now.retention != then.retention, "retention"),
         ];
         UndoneRecord {
             reference: self.reference.clone(),

@@ -74,6 +74,42 @@ impl Setting {
         Ok(())
     }
 
+    /// Applies the edit to the table `[retention]`, if its key is `retention` or begins with
+    /// `retention.`. Returns false for other keys. The caller must validate the result with
+    /// [`Retention::from_table`](super::Retention::from_table).
+    pub fn apply_to_retention(&self, table: &mut Table) -> Result<bool, PolicyDefect> {
+        let Some(rest) = self.key.strip_prefix("retention") else { return Ok(false) };
+        let key = match rest.strip_prefix('.') {
+            Some(key) => key,
+            None if !rest.is_empty() => return Ok(false),
+            None if self.value.is_empty() => {
+                table.clear();
+                return Ok(true);
+            }
+            None => return Err(self.defect("name the key: retention.KEY=VALUE")),
+        };
+        let value = match key {
+            _ if self.value.is_empty() => None,
+            "who" => self.parsed(key)?,
+            "rule" => Some(self.parsed_rules()?),
+            _ => Some(Value::String(self.value.clone())),
+        };
+        set(table, key, value);
+        Ok(true)
+    }
+
+    /// Parses one rule, `{runs = "status: failed", keep_within = "14d"}`, or a list of rules.
+    fn parsed_rules(&self) -> Result<Value, PolicyDefect> {
+        let parsed = toml::from_str::<Table>(&format!("rule = {}", self.value));
+        match parsed.ok().and_then(|mut table| table.remove("rule")) {
+            Some(rule @ Value::Table(_)) => Ok(Value::Array(vec![rule])),
+            Some(rules @ Value::Array(_)) => Ok(rules),
+            _ => Err(self.defect(
+                "it is not TOML such as [{runs = \"status: failed\", keep_within = \"14d\"}]",
+            )),
+        }
+    }
+
     fn place(&self) -> KeyPlace<'_> {
         let key = self.key.as_str();
         if KEYS.contains(&key) {

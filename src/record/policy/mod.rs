@@ -46,6 +46,7 @@ mod defect;
 mod edit;
 mod pattern;
 mod read;
+mod retention;
 mod write;
 
 use std::collections::BTreeMap;
@@ -63,6 +64,7 @@ pub use check::{Displaced, Occupant, ProposedMove, RuleFailure, Stay, Verdict};
 pub use defect::PolicyDefect;
 pub use edit::Setting;
 pub use read::parse_table;
+pub use retention::{Candidate, Keep, Retention, RetentionKind, RetentionRule};
 
 /// The stage of versions that must not be used any more. Every project has this stage.
 pub const DISABLED: &str = "disabled";
@@ -144,6 +146,12 @@ impl Policy {
     /// The first stage of every version.
     pub fn first_stage(&self) -> &Name {
         &self.stages[0]
+    }
+
+    /// Returns true if the files of a version in `stage` may expire: only in the first stage and in
+    /// `disabled`.
+    pub fn lets_expire(&self, stage: &Name) -> bool {
+        stage == self.first_stage() || stage.as_str() == DISABLED
     }
 
     /// The allowed moves. `None` means that all moves are allowed.

@@ -14,7 +14,7 @@ use crate::name::Name;
 use crate::record::{MAX_LEN, RunStatus, Tags, toml_problem};
 use crate::suggest;
 
-type Read<T> = Result<T, PolicyDefect>;
+pub(super) type Read<T> = Result<T, PolicyDefect>;
 
 /// The maximum number of stages. This bounds the cost of a hostile record.
 const MAX_STAGES: usize = 64;
@@ -233,15 +233,18 @@ fn read_stage(stage: &str, table: &Table) -> Read<StageRules> {
     Ok(rules)
 }
 
-fn table_of<'v>(key: &str, value: &'v Value) -> Read<&'v Table> {
+pub(super) fn table_of<'v>(key: &str, value: &'v Value) -> Read<&'v Table> {
     value.as_table().ok_or_else(|| PolicyDefect::invalid(key, "it is not a table"))
 }
 
-fn text<'v>(key: &str, value: &'v Value) -> Read<&'v str> {
+pub(super) fn text<'v>(key: &str, value: &'v Value) -> Read<&'v str> {
     value.as_str().ok_or_else(|| PolicyDefect::invalid(key, "it is not text"))
 }
 
-fn texts<'v>(key: &str, value: &'v Value) -> Read<impl Iterator<Item = &'v str> + use<'v>> {
+pub(super) fn texts<'v>(
+    key: &str,
+    value: &'v Value,
+) -> Read<impl Iterator<Item = &'v str> + use<'v>> {
     let no_list = || PolicyDefect::invalid(key, "it is not a list of texts, [\"a\", \"b\"]");
     let values = value.as_array().ok_or_else(no_list)?;
     let texts: Option<Vec<&str>> = values.iter().map(Value::as_str).collect();
@@ -252,14 +255,14 @@ fn flag(key: &str, value: &Value) -> Read<bool> {
     value.as_bool().ok_or_else(|| PolicyDefect::invalid(key, "it is neither true nor false"))
 }
 
-fn count(key: &str, value: &Value) -> Read<NonZeroU32> {
+pub(super) fn count(key: &str, value: &Value) -> Read<NonZeroU32> {
     let number = value.as_integer().and_then(|number| u32::try_from(number).ok());
     number
         .and_then(NonZeroU32::new)
         .ok_or_else(|| PolicyDefect::invalid(key, "it is not a whole number from 1"))
 }
 
-fn tag(key: &str, text: &str) -> Read<String> {
+pub(super) fn tag(key: &str, text: &str) -> Read<String> {
     let tags = Tags::parse(text).map_err(|error| PolicyDefect::invalid(key, error.message()))?;
     let mut tags = tags.iter();
     match (tags.next(), tags.next()) {
@@ -271,7 +274,7 @@ fn tag(key: &str, text: &str) -> Read<String> {
 /// The longest pattern for authors, in bytes.
 const LONGEST_PATTERN: usize = 256;
 
-fn pattern(key: &str, text: &str) -> Read<String> {
+pub(super) fn pattern(key: &str, text: &str) -> Read<String> {
     if text.trim().is_empty() || text.len() > LONGEST_PATTERN || text.chars().any(char::is_control)
     {
         let reason = format!("'{}' is not a pattern such as '*@example.org'", shown(text));
@@ -280,7 +283,7 @@ fn pattern(key: &str, text: &str) -> Read<String> {
     Ok(text.trim().to_owned())
 }
 
-fn parsed<T: FromStr<Err = crate::Error>>(key: &str, text: &str) -> Read<T> {
+pub(super) fn parsed<T: FromStr<Err = crate::Error>>(key: &str, text: &str) -> Read<T> {
     text.parse().map_err(|error: crate::Error| PolicyDefect::invalid(key, error.message()))
 }
 
@@ -292,7 +295,7 @@ fn shown(text: &str) -> String {
     text.chars().take(LONGEST_SHOWN).flat_map(char::escape_debug).collect()
 }
 
-fn unknown(path: &str, key: &str, known: &[&str]) -> PolicyDefect {
+pub(super) fn unknown(path: &str, key: &str, known: &[&str]) -> PolicyDefect {
     let list = known.join(", ");
     let hint = match suggest::closest(key, known) {
         Some(near) => format!("did you mean '{near}'? The keys are {list}"),

@@ -13,6 +13,22 @@ impl Expression {
             Expression::Condition(condition) => condition.holds(record),
         }
     }
+
+    pub(super) fn is_limited_to(&self, field: &str, allowed: &[&str]) -> bool {
+        match self {
+            Expression::All(parts) => parts.iter().any(|part| part.is_limited_to(field, allowed)),
+            Expression::Any(parts) => parts.iter().all(|part| part.is_limited_to(field, allowed)),
+            Expression::Condition(condition) => {
+                let is_allowed = |matcher: &Matcher| match matcher {
+                    Matcher::Text(text) => allowed.contains(&text.as_str()),
+                    _ => false,
+                };
+                condition.field == field
+                    && !condition.negated
+                    && condition.matchers.iter().all(is_allowed)
+            }
+        }
+    }
 }
 
 impl Condition {

@@ -135,6 +135,16 @@ impl Query {
         Ok(())
     }
 
+    /// The query as typed.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns true if every match has one of the values `allowed` in the text field `field`.
+    pub fn is_limited_to(&self, field: &str, allowed: &[&str]) -> bool {
+        self.root.is_limited_to(field, allowed)
+    }
+
     /// Returns true if `record` matches the query.
     pub fn matches(&self, record: &dyn Fields) -> bool {
         self.root.holds(record)

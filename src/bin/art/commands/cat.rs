@@ -33,12 +33,16 @@ pub(crate) struct Args {
     /// Also print the content of a disabled version
     #[arg(long)]
     allow_disabled: bool,
+
+    /// Also print content that expired and is still stored
+    #[arg(long)]
+    allow_expired: bool,
 }
 
 impl Args {
     /// The file that `revision` names.
-    pub(crate) fn of(revision: Revision, allow_disabled: bool) -> Self {
-        Args { revision, allow_disabled }
+    pub(crate) fn of(revision: Revision, allow_disabled: bool, allow_expired: bool) -> Self {
+        Args { revision, allow_disabled, allow_expired }
     }
 }
 
@@ -57,7 +61,9 @@ struct FileWithContent<'a> {
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let repo = context.repo()?;
-    let options = CatOptions::new(args.revision.clone()).allow_disabled(args.allow_disabled);
+    let options = CatOptions::new(args.revision.clone())
+        .allow_disabled(args.allow_disabled)
+        .allow_expired(args.allow_expired);
     let file = find(&repo, &options, context.progress())?;
     if context.ui.looks().json {
         return as_json(context, &repo, &file);

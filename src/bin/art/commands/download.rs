@@ -54,6 +54,10 @@ pub(crate) struct Args {
     #[arg(long)]
     allow_disabled: bool,
 
+    /// Also write content that expired and is still stored
+    #[arg(long)]
+    allow_expired: bool,
+
     /// Show the files to write without writing them
     #[arg(long)]
     dry_run: bool,
@@ -85,6 +89,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         .force(args.force)
         .unsafe_links(args.unsafe_links)
         .allow_disabled(args.allow_disabled)
+        .allow_expired(args.allow_expired)
         .dry_run(args.dry_run)
         .link(link);
     let outcome = download(&repo, &options, context.progress())?;

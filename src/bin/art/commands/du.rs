@@ -76,6 +76,10 @@ fn show_content(page: &mut Page<'_>, outcome: &DuOutcome) -> Result<()> {
         let contents = count(content.elsewhere, "content is", "contents are");
         writeln!(page, "not counted: {contents} only on a remote")?;
     }
+    if content.expired > 0 {
+        let contents = count(content.expired, "content", "contents");
+        writeln!(page, "not counted: {contents} that expired and are no longer stored")?;
+    }
     let times = ratio(content.uploaded, content.distinct);
     writeln!(page, "{} unique{times}", size(content.distinct))?;
     let times = ratio(content.distinct, content.stored);
@@ -110,6 +114,7 @@ fn show_runs(page: &mut Page<'_>, repo: &Repository, outcome: &DuOutcome) -> Res
         } else {
             format!("{}:{}", run.project, run.run)
         };
+        let name = if run.expired { format!("{name} (expired)") } else { name };
         let name = if run.damaged { format!("{name} (damaged)") } else { name };
         table.row(vec![
             Cell::text(name).styled(Style::Name),

@@ -49,6 +49,10 @@ pub(crate) struct Args {
     /// Also export a disabled version
     #[arg(long)]
     allow_disabled: bool,
+
+    /// Also export content that expired and is still stored
+    #[arg(long)]
+    allow_expired: bool,
 }
 
 fn format_parser() -> impl TypedValueParser<Value = ArchiveFormat> {
@@ -65,7 +69,8 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         ExportOptions::new(args.revision.clone(), args.format.map_or_else(|| guess(output), Ok)?)
             .output(output.map(|path| context.cwd().join(path)))
             .force(args.force)
-            .allow_disabled(args.allow_disabled);
+            .allow_disabled(args.allow_disabled)
+            .allow_expired(args.allow_expired);
     if let Some(output) = output {
         let outcome = export(&repo, &options, &mut std::io::sink(), context.progress())?;
         context.ui.summary(&outcome, |page| view(page, output, &outcome))?;

@@ -40,6 +40,7 @@ pub(crate) mod diff;
 pub(crate) mod download;
 pub(crate) mod du;
 pub(crate) mod evict;
+pub(crate) mod expire;
 pub(crate) mod export;
 pub(crate) mod fetch;
 pub(crate) mod fsck;

@@ -29,13 +29,19 @@ pub(crate) struct Args {
     /// Also make the content of a disabled version available
     #[arg(long)]
     allow_disabled: bool,
+
+    /// Also make content available that expired and is still stored
+    #[arg(long)]
+    allow_expired: bool,
 }
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let threads = context.config()?.download_threads()?;
     let repo = context.repo_with_threads(threads)?;
     let source = resolve(&repo, &args.what.revision(&repo)?)?;
-    let options = PathOptions::new(source).allow_disabled(args.allow_disabled);
+    let options = PathOptions::new(source)
+        .allow_disabled(args.allow_disabled)
+        .allow_expired(args.allow_expired);
     let outcome = path(&repo, &options, context.progress())?;
     context.ui.show(&outcome, |page| {
         if context.ui.looks().terminal {

@@ -6,7 +6,9 @@ use artifacts::catalog::revision::{RecordKind, resolve};
 use artifacts::error::Result;
 use artifacts::history::Revision;
 use artifacts::ops::show::{ShowOptions, ShowOutcome, ShownRecord, show};
-use artifacts::record::{LineageEntry, ProjectRecord, RunRecord, SourceRecord, VersionRecord};
+use artifacts::record::{
+    Expiration, LineageEntry, ProjectRecord, RunRecord, SourceRecord, VersionRecord,
+};
 use artifacts::repo::Repository;
 
 use super::{cat, ls};
@@ -43,6 +45,10 @@ pub(crate) struct Args {
     /// With a path, also print the content of a disabled version
     #[arg(long)]
     allow_disabled: bool,
+
+    /// With a path, also print content that expired and is still stored
+    #[arg(long)]
+    allow_expired: bool,
 }
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
@@ -52,7 +58,8 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         let entry = resolve(&repo, &revision)?.entry(&repo)?;
         return match entry {
             Some(entry) if !entry.mode.is_directory() => {
-                cat::exec(context, &cat::Args::of(revision, args.allow_disabled))
+                let args = cat::Args::of(revision, args.allow_disabled, args.allow_expired);
+                cat::exec(context, &args)
             }
             _ => ls::exec(context, &ls::Args::of(revision)),
         };
@@ -148,6 +155,7 @@ fn view_run(page: &mut Page<'_>, run: &RunRecord) -> Result<()> {
             took.map(|seconds| format!(", after {}", duration(Duration::from_secs(seconds))));
         field(page, "finished", &format!("{}{}", page.time(finished), took.unwrap_or_default()))?;
     }
+    view_expired(page, run.expired.as_ref())?;
     field(page, "command", &shell_words(&run.command))?;
     if let Some(code) = run.exit_code {
         field(page, "exit code", &code.to_string())?;
@@ -163,6 +171,7 @@ fn view_version(page: &mut Page<'_>, version: &VersionRecord) -> Result<()> {
     field(page, "kind", version.kind.as_str())?;
     field(page, "stage", version.stage.as_str())?;
     field(page, "since", &page.time(version.in_stage_since()))?;
+    view_expired(page, version.expired.as_ref())?;
     field(page, "description", &version.description)?;
     field(page, "tags", &version.tags.iter().collect::<Vec<_>>().join(", "))?;
     let run = &version.run;
@@ -174,6 +183,18 @@ fn view_version(page: &mut Page<'_>, version: &VersionRecord) -> Result<()> {
     view_extra(page, &version.extra)
 }
 
+/// Prints which content expired: all of it, or only that of earlier commits.
+fn view_expired(page: &mut Page<'_>, expired: Option<&Expiration>) -> Result<()> {
+    let Some(expired) = expired else { return Ok(()) };
+    let text = expired.describe();
+    match (expired.own, expired.through) {
+        (false, Some(through)) => {
+            field(page, "content", &format!("through {}: {text}", through.short()))
+        }
+        _ => field(page, "content", &text),
+    }
+}
+
 fn view_project(page: &mut Page<'_>, project: &ProjectRecord) -> Result<()> {
     field(page, "description", &project.description)?;
     field(page, "tags", &project.tags.iter().collect::<Vec<_>>().join(", "))?;
@@ -181,6 +202,9 @@ fn view_project(page: &mut Page<'_>, project: &ProjectRecord) -> Result<()> {
     field(page, "uuid", &project.uuid.to_string())?;
     if !project.policy.is_empty() {
         field(page, "policy", &project.policy.to_string())?;
+    }
+    if !project.retention.is_empty() {
+        field(page, "retention", &project.retention.to_string())?;
     }
     view_extra(page, &project.extra)
 }

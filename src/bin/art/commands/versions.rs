@@ -15,7 +15,7 @@ use crate::ui::list::{Column, ListArgs, Show};
 ///
 /// The newest versions come first. Fields for queries and `--sort`: name, uuid, description, tags,
 /// kind, stage, `staged_at` (when the version entered its stage), run (its name), artifacts,
-/// author, `created_at` and `updated_at`.
+/// author, `created_at`, `updated_at` and expired (true if the content of the files expired).
 ///
 /// `--at` uses the operation log. Versions that were later deleted, renamed, copied, moved or
 /// undone are shown as they were at that time. Fetched versions use their recorded history.
@@ -87,7 +87,8 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         .offset(list.offset)
         .limit(list.limit);
     let found = versions(&context.repo()?, &options, context.progress())?;
-    let shown = ListArgs { columns: columns(context, args), csv: list.csv, ..ListArgs::default() };
+    let shown =
+        ListArgs { columns: columns(context, args, &found), csv: list.csv, ..ListArgs::default() };
     let is_all =
         list.query.is_none() && list.offset == 0 && list.limit != Some(0) && args.stage.is_none();
     let empty = match args.at {
@@ -101,14 +102,21 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
 }
 
 /// The requested columns; with all projects, the project is one of the default columns.
-fn columns(context: &Context<'_>, args: &Args) -> Vec<String> {
+fn columns(context: &Context<'_>, args: &Args, found: &VersionList) -> Vec<String> {
     let names = ["project", "name", "stage", "staged_at", "created_at", "kind", "run", "tags"];
     let is_free = args.list.columns.is_empty() && !context.ui.looks().json;
-    if args.all_projects && is_free {
-        names.map(str::to_owned).to_vec()
-    } else {
-        args.list.columns.clone()
+    let is_free = is_free && !args.list.csv;
+    let is_expired = found.versions.iter().any(|version| version.summary.expired);
+    let mut columns = match (args.all_projects, is_free) {
+        (true, _) if args.list.columns.is_empty() && !context.ui.looks().json => names.to_vec(),
+        (false, true) if is_expired => SHOWN.to_vec(),
+        _ => return args.list.columns.clone(),
+    };
+    if is_free && is_expired {
+        let stage = columns.iter().position(|name| *name == "stage").map_or(0, |at| at + 1);
+        columns.insert(stage, "expired");
     }
+    columns.into_iter().map(str::to_owned).collect()
 }
 
 fn warn_of_gaps(context: &Context<'_>, found: &VersionList) {

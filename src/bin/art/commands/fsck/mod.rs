@@ -120,8 +120,9 @@ fn view(page: &mut Page<'_>, repo: Option<&Repository>, outcome: &FsckOutcome) -
         writeln!(page, "{contents} only on a remote; to download everything: art pull --full")?;
     }
     if outcome.expired > 0 {
-        let contents = count(outcome.expired, "content", "contents");
-        writeln!(page, "{contents} expired and are no longer stored; this is not damage")?;
+        let contents = count(outcome.expired, "content has", "contents have");
+        let are = if outcome.expired == 1 { "is" } else { "are" };
+        writeln!(page, "{contents} expired and {are} no longer stored; this is not damage")?;
     }
     for one in &outcome.forgotten {
         let contents = count(one.contents, "content is", "contents are");

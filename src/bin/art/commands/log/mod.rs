@@ -26,7 +26,8 @@ const MAX_REFS: usize = 6;
 /// Starts from the current run, or from REV. Each commit has two lines. The first line shows its
 /// id, the refs that point to it, and its message. The second line shows the author, the time, the
 /// number of files that changed compared with the first parent, and the bytes of the added and
-/// modified files. With `--graph`, a commit never appears above its descendants.
+/// modified files. A commit whose content expired is marked (expired). With `--graph`, a commit never
+/// appears above its descendants.
 ///
 /// With PATH, shows only the commits that changed one of the paths, and follows renames. PATH is
 /// relative to the working directory. The path in `REV:PATH` is relative to the root of the
@@ -130,7 +131,8 @@ fn view(
     let id = page.paint(id, Style::Id);
     let refs = changes::refs(page, repo, &entry.refs, entry.more_refs, entry.is_head);
     let subject = sanitize::subject(&entry.message);
-    writeln!(page, "{}{id}{refs} {subject}", front(|rows| &rows.commit))?;
+    let mark = if entry.expired { " (expired)" } else { "" };
+    writeln!(page, "{}{id}{refs} {subject}{mark}", front(|rows| &rows.commit))?;
     let mut who = sanitize::subject(&entry.author.name);
     if is_long {
         who.push_str(&format!(" <{}>", sanitize::subject(&entry.author.email)));

@@ -15,8 +15,9 @@ use crate::ui::{Page, sanitize};
 /// The rules define the stages and their order, the allowed moves between stages, and the
 /// requirements of each stage: a reason, a message, a description, tags, the status of the run, a
 /// number of files, a time in an earlier stage, who can move versions there, how many versions the
-/// stage holds, and the stage that receives displaced versions. The rules are part of the project
-/// record, so their history is kept: who, when, what.
+/// stage holds, and the stage that receives displaced versions. The table `[retention]` has the rules
+/// by which `art expire` lets content expire. The rules are part of the project record, so their
+/// history is kept: who, when, what.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[
@@ -70,7 +71,7 @@ fn exec_show(context: &Context<'_>) -> Result<Exit> {
 fn view(page: &mut Page<'_>, shown: &PolicyShown) -> Result<()> {
     let project = &shown.project;
     match (&shown.commit, &shown.author, shown.updated_at) {
-        (Some(commit), Some(author), Some(time)) if !shown.free => {
+        (Some(commit), Some(author), Some(time)) if !shown.free || !shown.retention.is_empty() => {
             let (author, time) = (sanitize::subject(author), page.time(time));
             writeln!(page, "# the policy of {project}: {} by {author}, {time}", commit.short())?;
         }

@@ -22,6 +22,9 @@ use crate::version::text_or_file;
 /// commas. An empty value removes a rule; `production=` removes all rules of a stage. @FILE or -
 /// (standard input) is TOML as `art policy show` prints it, and replaces all rules.
 ///
+/// `retention.minimum_age`, `retention.who` and `retention.rule` (TOML) are the rules of
+/// `art expire`; `retention=` removes all of them.
+///
 /// A stage that holds versions cannot be removed. Setting the same rules again changes nothing.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
@@ -32,6 +35,7 @@ use crate::version::text_or_file;
         "art policy set production.capacity=1 production.displaced=staging",
         "art policy set 'moves=testing -> staging, staging -> production'",
         "art policy set stages=dev,qa,live --dry-run",
+        "art policy set retention.minimum_age=7d",
         "art policy set @policy.toml",
     ],
     &[Exit::OF_WRITES],

@@ -20,7 +20,8 @@ use crate::ui::list::{Column, ListArgs, Show};
 /// uuid, description, tags, status, author, `created_at`, `updated_at`, `started_at`,
 /// `finished_at`, command, `exit_code`, signal, user, host, `source.commit`, `source.branch`,
 /// `source.remote`, `source.dirty`, lineage (the names of the run's artifacts), kind (their kinds),
-/// and versions (the versions created from the run).
+/// versions (the versions created from the run), and expired (true if the content of the newest
+/// upload expired).
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, after_long_help = help_tail(
     &[
@@ -82,11 +83,12 @@ const COLUMNS: &[Column] = &[
     Column::hidden("lineage", Show::Set),
     Column::hidden("kind", Show::Set),
     Column::hidden("versions", Show::Set),
+    Column::hidden("expired", Show::Flag),
 ];
 
-/// The default columns if some runs have versions.
-const PROMOTED: [&str; 7] =
-    ["current", "name", "status", "created_at", "versions", "tags", "description"];
+/// The default columns, with those that are shown only if some runs have a value.
+const DEFAULT: [&str; 8] =
+    ["current", "name", "status", "expired", "created_at", "versions", "tags", "description"];
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     match &args.action {
@@ -108,9 +110,15 @@ fn exec_list(context: &Context<'_>, args: &ListArgs) -> Result<Exit> {
         .limit(args.limit);
     let found = list(&context.repo()?, &options, context.progress())?;
     let is_table = args.columns.is_empty() && !args.csv && !context.ui.looks().json;
-    let is_promoted = found.runs.iter().any(|run| !run.versions.is_empty());
-    let columns = if is_table && is_promoted {
-        PROMOTED.map(str::to_owned).to_vec()
+    let has_versions = found.runs.iter().any(|run| !run.versions.is_empty());
+    let has_expired = found.runs.iter().any(|run| run.is_expired());
+    let columns = if is_table {
+        let is_shown = |name: &&str| match *name {
+            "versions" => has_versions,
+            "expired" => has_expired,
+            _ => true,
+        };
+        DEFAULT.into_iter().filter(is_shown).map(str::to_owned).collect()
     } else {
         args.columns.clone()
     };
