@@ -66,10 +66,8 @@ pub(crate) fn is_available(
         is_revived |= now.is_expired(history, &id)? && !expiry.is_expired(history, &id)?;
     }
     // No ref vouches for content that expired and that the new target needs again.
-    let have: Vec<Id> = match is_revived {
-        true => Vec::new(),
-        false => history.refs("refs/")?.into_iter().map(|(_, id)| id).collect(),
-    };
+    let refs = if is_revived { Vec::new() } else { history.refs("refs/")? };
+    let have: Vec<Id> = refs.into_iter().map(|(_, id)| id).collect();
     let expired = Some(Expired { now: &expiry, ever: &expiry });
     let walk = OutgoingWalk { tips: &[*commit], have: &have, expired };
     let marks = match history.mark(&walk, Missing::Fails, progress) {

@@ -64,8 +64,8 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     if number > 0 {
         let all = plan.expiring();
         let files = count(all.map(|row| row.files).sum(), "file", "files");
-        let what = match number {
-            1 => plan.expiring().map(|row| format!("'{}'", row.name)).collect(),
+        let what = match plan.expiring().next() {
+            Some(row) if number == 1 => format!("'{}'", row.name),
             _ => format!("{number} runs and versions"),
         };
         context.confirm(args.confirm, &format!("expire the content of {what}, {files}?"))?;

@@ -99,13 +99,11 @@ fn read_rule(rule: &str, table: &Table) -> Read<RetentionRule> {
         return Err(PolicyDefect::invalid(rule, reason));
     }
     let mut queries = queries.into_iter();
-    match (queries.next(), queries.next()) {
-        (Some((kind, query)), None) => Ok(RetentionRule { kind, query, keep }),
-        _ => {
-            let reason = "it needs exactly one query: runs, uploads or versions";
-            Err(PolicyDefect::invalid(rule, reason))
-        }
+    if let (Some((kind, query)), None) = (queries.next(), queries.next()) {
+        return Ok(RetentionRule { kind, query, keep });
     }
+    let reason = "it needs exactly one query: runs, uploads or versions";
+    Err(PolicyDefect::invalid(rule, reason))
 }
 
 fn query(path: &str, value: &Value, is_of_versions: bool) -> Read<Query> {

@@ -5,7 +5,7 @@ mod show;
 mod update;
 
 use artifacts::name::RefKind;
-use artifacts::ops::runs::{RunsOptions, UnreadableRun, list};
+use artifacts::ops::runs::{RunRow, RunsOptions, UnreadableRun, list};
 use artifacts::record::{RUN_FIELDS, RunStatus};
 use artifacts::{Name, Result};
 
@@ -111,7 +111,7 @@ fn exec_list(context: &Context<'_>, args: &ListArgs) -> Result<Exit> {
     let found = list(&context.repo()?, &options, context.progress())?;
     let is_table = args.columns.is_empty() && !args.csv && !context.ui.looks().json;
     let has_versions = found.runs.iter().any(|run| !run.versions.is_empty());
-    let has_expired = found.runs.iter().any(|run| run.is_expired());
+    let has_expired = found.runs.iter().any(RunRow::is_expired);
     let columns = if is_table {
         let is_shown = |name: &&str| match *name {
             "versions" => has_versions,
