@@ -17,6 +17,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod environment;
 mod git_exclude;
 mod init;
 mod lock;
@@ -37,6 +38,7 @@ use crate::fs::read;
 use crate::history::{History, Signature, Transaction};
 use crate::name::{Name, ProjectName, RefName};
 
+pub use environment::Environment;
 pub(crate) use git_exclude::exclude as exclude_from_git;
 pub use lock::RepositoryLock;
 pub use remotes::RemoteConfig;
