@@ -29,6 +29,8 @@ pub(crate) fn shown_words(words: &[OsString]) -> Vec<String> {
 pub struct NewRun {
     /// The name. Without a name, one is generated.
     pub name: Option<Name>,
+    /// If a run has the name, adds the first free number: `train-2`. Otherwise, such a name is refused.
+    pub numbered: bool,
     /// The description.
     pub description: String,
     /// The tags.
@@ -154,6 +156,7 @@ impl PreparedRun {
         // Only a given name is refused. Without the lock on refs, another writer may take a
         // generated name at any moment.
         let name = match &new.name {
+            Some(name) if new.numbered => numbered_name(repo, project, name)?,
             Some(name) => name.clone(),
             None => free_name(repo, project)?,
         };
@@ -243,6 +246,19 @@ fn free_name(repo: &Repository, project: &ProjectName) -> Result<Name> {
     };
     let name = run_name::generate(is_taken, repo.settings().seed);
     failed.map_or(Ok(name), Err)
+}
+
+/// Returns `name`, or the first of `name-2`, `name-3`, … that no run of the project has.
+fn numbered_name(repo: &Repository, project: &ProjectName, name: &Name) -> Result<Name> {
+    let mut candidate = name.clone();
+    for number in 2_u32.. {
+        let reference = RefName::run(project.clone(), candidate.clone());
+        if repo.history().try_find_ref(&reference)?.is_none() {
+            break;
+        }
+        candidate = format!("{name}-{number}").parse()?;
+    }
+    Ok(candidate)
 }
 
 /// Finds the entry at `path` in trees that may not be written yet.

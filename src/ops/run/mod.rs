@@ -154,7 +154,7 @@ pub fn run(
         work_tree.place(output).map_err(|error| error.with_hint(hint))?;
     }
     let mut uploads = Vec::new();
-    let run = begin(repo, options, &mut uploads, progress)?;
+    let run = create(repo, options, &mut uploads, progress)?;
     if !is_command {
         return Ok(RunOutcome::of(&run, uploads));
     }
@@ -173,8 +173,26 @@ pub fn run(
     Ok(outcome)
 }
 
+/// Creates a run with status `running` and makes it the current run, for a program that is the run
+/// itself. The words of the command are recorded, and no command starts. Uploads the first files.
+///
+/// The program ends the run with [`runs::finish`](super::runs::finish). The outputs in `options` are
+/// ignored.
+pub fn begin(
+    repo: &Repository,
+    options: &RunOptions,
+    progress: &dyn Progress,
+) -> Result<RunOutcome> {
+    if options.new_run.words.is_empty() {
+        return Err(Error::invalid("a run that begins needs the words of its command"));
+    }
+    let mut uploads = Vec::new();
+    let run = create(repo, options, &mut uploads, progress)?;
+    Ok(RunOutcome::of(&run, uploads))
+}
+
 /// Creates the run with its first upload, and marks a run with a command as running.
-fn begin(
+fn create(
     repo: &Repository,
     options: &RunOptions,
     uploads: &mut Vec<UploadOutcome>,

@@ -73,12 +73,18 @@ pub struct FinishRunOptions {
     pub run: Option<Name>,
     /// The final status; see [`is_final`](RunStatus::is_final).
     pub status: RunStatus,
+    /// The exit code of the program; `None` if it is unknown or a signal ended the program.
+    #[setters(into)]
+    pub exit_code: Option<i32>,
+    /// The name of the signal that ended the program, such as `SIGTERM`.
+    #[setters(into)]
+    pub signal: Option<String>,
 }
 
 impl FinishRunOptions {
     /// Creates options that set the status of the current run.
     pub fn new(status: RunStatus) -> Self {
-        FinishRunOptions { project: None, run: None, status }
+        FinishRunOptions { project: None, run: None, status, exit_code: None, signal: None }
     }
 }
 
@@ -91,6 +97,10 @@ pub fn finish(repo: &Repository, options: &FinishRunOptions) -> Result<RunState>
     let reference = run_reference(repo, options.project.as_ref(), options.run.as_ref())?;
     let done = change_run(repo, &reference, |run| {
         run.record.set_status(options.status, repo.settings().clock.now());
+        if options.exit_code.is_some() || options.signal.is_some() {
+            run.record.exit_code = options.exit_code;
+            run.record.signal.clone_from(&options.signal);
+        }
         Ok(format!("finish as {}", options.status))
     })?;
     Ok(RunState::of(&done.run, done.commit))
@@ -165,4 +175,41 @@ pub fn update(repo: &Repository, options: &UpdateRunOptions) -> Result<RunState>
         Ok(RunState::of(&LoadedRun { reference: to, ..run }, commit))
     })?;
     Ok(changed.value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::run::NewRun;
+    use crate::ops::run::{RunOptions, begin};
+    use crate::progress::NoProgress;
+    use crate::repo::Settings;
+
+    #[test]
+    fn a_program_that_is_the_run_begins_and_finishes_it() {
+        let work = tempfile::tempdir().unwrap();
+        let repo = Repository::create(work.path(), Settings::default()).unwrap();
+        let name: Name = "train".parse().unwrap();
+        let new_run = NewRun {
+            name: Some(name.clone()),
+            numbered: true,
+            words: vec!["python".into(), "train.py".into()],
+            ..NewRun::default()
+        };
+        let options = RunOptions::new(work.path()).new_run(new_run);
+        let begun = begin(&repo, &options, &NoProgress).unwrap();
+        assert_eq!((begun.run, begun.status), (name, RunStatus::Running));
+        assert!(begun.started_at.is_some() && begun.finished_at.is_none());
+        let second = begin(&repo, &options, &NoProgress).unwrap();
+        assert_eq!(second.run.as_str(), "train-2", "the name was taken");
+
+        let options = FinishRunOptions::new(RunStatus::Stopped)
+            .run(second.run.clone())
+            .signal("SIGTERM".to_owned());
+        assert_eq!(finish(&repo, &options).unwrap().status, RunStatus::Stopped);
+        let record = find_run(&repo, None, Some(&second.run)).unwrap().record;
+        assert_eq!(record.command, ["python", "train.py"]);
+        assert_eq!((record.exit_code, record.signal.as_deref()), (None, Some("SIGTERM")));
+        assert!(record.finished_at.is_some());
+    }
 }

@@ -79,6 +79,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         .project(context.globals.project.clone())
         .new_run(NewRun {
             name: args.name.clone(),
+            numbered: false,
             description: args.description.clone().unwrap_or_default(),
             tags: args.tags.clone().unwrap_or_default(),
             source: None,
