@@ -43,6 +43,8 @@ pub struct AddLineageOptions {
     /// The summary, as `KEY=VALUE`.
     #[setters(into)]
     pub summary: Vec<String>,
+    /// Typed values of the summary. A key in both keeps the value from here.
+    pub values: toml::Table,
 }
 
 impl AddLineageOptions {
@@ -57,6 +59,7 @@ impl AddLineageOptions {
             path: None,
             direction: Direction::Output,
             summary: Vec::new(),
+            values: toml::Table::new(),
         }
     }
 }
@@ -109,6 +112,7 @@ pub fn add(
     for assignment in &options.summary {
         entry.summarize(assignment)?;
     }
+    entry.summary.extend(options.values.clone());
     entry.is_input = options.direction != Direction::Output;
     entry.path = match (&input.place, &input.origin) {
         (Some(place), _) => place.as_bstr().to_owned(),
