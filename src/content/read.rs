@@ -333,6 +333,49 @@ impl<'a> Reader<'a> {
         Ok(total)
     }
 
+    /// Writes `length` bytes of the content with `id` to `out`, from the byte at `start`, or fewer at
+    /// the end of the content. Returns the number of bytes.
+    ///
+    /// Reads only the chunks that contain the bytes, and checks each of them. The list of chunks is
+    /// not checked against `id`.
+    pub fn copy_range(
+        &mut self,
+        id: &Id,
+        (start, length): (u64, u64),
+        out: &mut dyn Write,
+        progress: &dyn Progress,
+    ) -> Result<u64> {
+        let end = start.saturating_add(length);
+        let mut window = Window { out, at: 0, start, end, written: 0 };
+        let is_whole = self.at_place(id, id, &mut |reader, location| {
+            if location.kind == MemberKind::Manifest {
+                return Ok(false);
+            }
+            reader.copy_part(id, location, &mut window).map(|_| true)
+        })?;
+        if is_whole {
+            return Ok(window.written);
+        }
+        let location = self.open_place(id)?;
+        let mut parts = self.like();
+        self.chunks(&location, |chunk| {
+            check_interrupt(progress)?;
+            let size = u64::from(chunk.size);
+            if window.at + size <= start || window.at >= end {
+                window.at += size;
+                return Ok(());
+            }
+            let read = parts.at_place(&chunk.id, id, &mut |parts, place| {
+                parts.copy_part(&chunk.id, place, &mut window)
+            })?;
+            if read != size {
+                return Err(Error::corrupt(format!("the manifest of {id} has a wrong size")));
+            }
+            Ok(())
+        })?;
+        Ok(window.written)
+    }
+
     fn copy_part(&mut self, id: &Id, location: &Location, out: &mut dyn Write) -> Result<u64> {
         if location.kind == MemberKind::Manifest {
             return Err(Error::corrupt(format!(
@@ -368,6 +411,31 @@ impl<F: Deref<Target = File>> Read for Span<F> {
         self.1 += got as u64;
         self.2 -= got as u64;
         Ok(got)
+    }
+}
+
+/// Passes on the bytes from the offset `start` up to the offset `end`.
+struct Window<'a> {
+    out: &'a mut dyn Write,
+    at: u64,
+    start: u64,
+    end: u64,
+    written: u64,
+}
+
+impl Write for Window<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let length = bytes.len() as u64;
+        let from = self.start.saturating_sub(self.at).min(length);
+        let to = self.end.saturating_sub(self.at).min(length).max(from);
+        self.out.write_all(&bytes[from as usize..to as usize])?;
+        self.at += length;
+        self.written += to - from;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
     }
 }
 

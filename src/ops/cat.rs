@@ -99,3 +99,61 @@ pub fn cat(
     progress.end();
     Ok(())
 }
+
+/// Writes `length` bytes of `file` to `out`, from the byte at `start`, or fewer at the end of the file.
+/// Returns the number of bytes.
+///
+/// Only the parts that contain the bytes are read. Each is checked against its id.
+pub fn cat_range(
+    repo: &Repository,
+    file: &CatFile,
+    (start, length): (u64, u64),
+    out: &mut dyn Write,
+    progress: &dyn Progress,
+) -> Result<u64> {
+    let mut reader = repo.content().reader().with_supply(Some(supply_of(repo)));
+    reader.copy_range(&file.id, (start, length), out, progress)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::NoProgress;
+    use crate::repo::Settings;
+    use crate::{UploadOptions, upload};
+
+    #[test]
+    fn ranges_of_small_and_chunked_files_are_the_bytes_of_the_file() {
+        let work = tempfile::tempdir().unwrap();
+        let work = work.path().canonicalize().unwrap();
+        let mut state = 7_u64;
+        let mut random = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) as u8
+        };
+        let large: Vec<u8> = (0..9_000_000).map(|_| random()).collect();
+        for (name, bytes) in [("large", &large[..]), ("small", b"0123456789"), ("empty", b"")] {
+            crate::fs::atomic::write(&work.join(name), bytes).unwrap();
+        }
+        let repo = Repository::create(&work, Settings::default()).unwrap();
+        let options = UploadOptions::new(&work, ["large", "small", "empty"]);
+        upload(&repo, &options, &mut std::io::empty(), &NoProgress).unwrap();
+        let read = |name: &str, start: u64, length: u64| {
+            let revision = format!("HEAD:{name}").parse().unwrap();
+            let file = find(&repo, &CatOptions::new(revision), &NoProgress).unwrap();
+            let mut out = Vec::new();
+            let range = (start, length);
+            let count = cat_range(&repo, &file, range, &mut out, &NoProgress).unwrap();
+            assert_eq!(count, out.len() as u64);
+            out
+        };
+        for (start, length) in [(0, 10), (4_194_303, 3), (8_999_990, 99), (1, 8_999_998)] {
+            let expected = &large[start..large.len().min(start + length)];
+            assert!(read("large", start as u64, length as u64) == expected, "{start} {length}");
+        }
+        assert_eq!(read("large", 9_000_001, 5), b"");
+        assert_eq!(read("small", 3, 4), b"3456");
+        assert_eq!(read("small", 8, u64::MAX), b"89");
+        assert_eq!(read("empty", 0, 5), b"");
+    }
+}
