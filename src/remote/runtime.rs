@@ -1,6 +1,6 @@
 //! The boundary between async and blocking code: one runtime for the process, and blocking waits.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
@@ -15,11 +15,48 @@ pub type Interrupt = Arc<dyn Fn() -> bool + Send + Sync>;
 /// The interval at which a wait checks for an interrupt.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// One runtime for all stores, because their shared connections live in it.
-static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
-    check_threads_can_start(WORKERS + 1)?;
-    Builder::new_multi_thread().worker_threads(WORKERS).thread_name("remote").enable_all().build()
-});
+/// One runtime for all stores of a process, because their shared connections live in it.
+static FIRST: Link = Link::new();
+
+/// A runtime, or the place for one.
+type Link = OnceLock<Box<ProcessRuntime>>;
+
+/// The runtime of one process. A fork copies the memory of a runtime, but not its threads, so the
+/// child process makes its own runtime and leaves the one of its parent alone.
+struct ProcessRuntime {
+    process: u32,
+    runtime: std::io::Result<Runtime>,
+    /// The runtime of a child process.
+    next: Link,
+}
+
+impl ProcessRuntime {
+    fn start(process: u32) -> Box<Self> {
+        let runtime = check_threads_can_start(WORKERS + 1).and_then(|()| {
+            let mut builder = Builder::new_multi_thread();
+            builder.worker_threads(WORKERS).thread_name("remote").enable_all().build()
+        });
+        Box::new(ProcessRuntime { process, runtime, next: Link::new() })
+    }
+
+    /// Finds the runtime of `process` from `link` on, or starts it.
+    fn of(process: u32, mut link: &Link) -> &Self {
+        loop {
+            // Not `get_or_init`: a fork during a long initialization would block the child for ever.
+            let found = match link.get() {
+                Some(found) => found,
+                None => {
+                    let _ = link.set(Self::start(process));
+                    continue;
+                }
+            };
+            if found.process == process {
+                return found;
+            }
+            link = &found.next;
+        }
+    }
+}
 
 /// The number of runtime threads.
 const WORKERS: usize = 2;
@@ -40,7 +77,8 @@ fn check_threads_can_start(count: usize) -> std::io::Result<()> {
 }
 
 fn runtime() -> Result<&'static Runtime> {
-    RUNTIME.as_ref().map_err(|error| {
+    let runtime = &ProcessRuntime::of(std::process::id(), &FIRST).runtime;
+    runtime.as_ref().map_err(|error| {
         refused(std::io::Error::from(error.kind())).context("cannot talk to remotes")
     })
 }
@@ -84,5 +122,21 @@ pub(super) fn sleep(interrupt: Option<&Interrupt>, time: Duration) -> Result<()>
         let step = left.min(LOOK);
         std::thread::sleep(step);
         left -= step;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_process_of_a_fork_gets_a_runtime_of_its_own() {
+        let first = Link::new();
+        let parent = ProcessRuntime::of(1, &first);
+        let child = ProcessRuntime::of(2, &first);
+        assert!(std::ptr::eq(parent, ProcessRuntime::of(1, &first)));
+        assert!(std::ptr::eq(child, ProcessRuntime::of(2, &first)));
+        assert!(!std::ptr::eq(parent, child));
+        assert_eq!(child.runtime.as_ref().unwrap().block_on(async { 7 }), 7);
     }
 }
