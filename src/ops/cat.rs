@@ -133,7 +133,7 @@ mod tests {
         };
         let large: Vec<u8> = (0..9_000_000).map(|_| random()).collect();
         for (name, bytes) in [("large", &large[..]), ("small", b"0123456789"), ("empty", b"")] {
-            crate::fs::atomic::write(&work.join(name), bytes).unwrap();
+            crate::fs::atomic::write(&work.join(name), &work, bytes).unwrap();
         }
         let repo = Repository::create(&work, Settings::default()).unwrap();
         let options = UploadOptions::new(&work, ["large", "small", "empty"]);
