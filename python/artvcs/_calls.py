@@ -44,12 +44,17 @@ class Place(NamedTuple):
     hooks: bool = True
 
 
-def context(place: Place) -> _native.Context:
-    """Reads the environment for one call."""
+def context(place: Place, cwd: str | None = None) -> _native.Context:
+    """Reads the environment for one call. Relative paths start from `cwd`."""
     script = os.path.basename(sys.argv[0]) if sys.argv and sys.argv[0] else "python"
     command = f"{script} (Python)"
     return _native.Context(
-        dict(os.environ), os.getcwd(), place.directory, place.project, command, place.hooks
+        dict(os.environ),
+        os.getcwd() if cwd is None else cwd,
+        place.directory,
+        place.project,
+        command,
+        place.hooks,
     )
 
 
@@ -59,10 +64,11 @@ def call(
     options: dict[str, Any],
     data: bytes | None = None,
     progress: ProgressCallback | None = None,
+    cwd: str | None = None,
 ) -> Any:
     """Runs a verb and returns its `--json` value."""
     watcher = None if progress is None else _throttled(progress)
-    return _native.call(context(place), verb, options, data, watcher)
+    return _native.call(context(place, cwd), verb, options, data, watcher)
 
 
 def _throttled(

@@ -246,7 +246,7 @@ class Run:
             summary={str(key): _plain(str(key), value) for key, value in (summary or {}).items()},
             is_input=is_input,
             origin=origin,
-            absolute=False,
+            in_run=False,
         )
 
     def _add_lineage(
@@ -258,10 +258,8 @@ class Run:
         summary: dict[str, Any],
         is_input: bool = False,
         origin: str | None = None,
-        absolute: bool = True,
+        in_run: bool = True,
     ) -> LineageEntry:
-        if absolute and path is not None:
-            path = os.path.join(self._repository.top, path)
         options = {
             "run": self._name,
             "name": name,
@@ -271,7 +269,9 @@ class Run:
             "origin": origin,
             "summary": summary,
         }
-        return LineageEntry(call(self._place, "lineage_add", options)["artifact"])
+        # The path of an artifact of the run itself starts from the top, not from here.
+        cwd = self._repository.top if in_run else None
+        return LineageEntry(call(self._place, "lineage_add", options, cwd=cwd)["artifact"])
 
     def promote_to_artifact_version(
         self,
