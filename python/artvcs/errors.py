@@ -51,9 +51,7 @@ class ArtError(Exception):
     exit_code: int = 70
     result: Any = None
 
-    def __init__(
-        self, message: str, hint: str | None = None, causes: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, message: str, hint: str | None = None, causes: tuple[str, ...] = ()) -> None:
         super().__init__(message, hint, causes)
         self.message = message
         self.hint = hint

@@ -153,9 +153,7 @@ class Repository:
     Made by `art.init`, `art.repo` and `art.clone`.
     """
 
-    def __init__(
-        self, directory: str, *, project: str | None = None, hooks: bool = True
-    ) -> None:
+    def __init__(self, directory: str, *, project: str | None = None, hooks: bool = True) -> None:
         self._place = Place(directory, project, hooks)
         self._project: str | None = None
 
@@ -305,7 +303,7 @@ class Repository:
 
         ```
         """
-        options = {
+        options: dict[str, Any] = {
             "paths": [],
             "run": self._current(run),
             "to": path,

@@ -9,7 +9,7 @@
 >>> run.info.status
 'succeeded'
 >>> run.summary()
-{'params': {'epochs': 3}, 'metrics': {'accuracy': 0.91}}
+{'metrics': {'accuracy': 0.91}, 'params': {'epochs': 3}}
 
 ```
 """

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Version", "Versions"]
 
+# In the class, `list` is its method.
+_Entries = list[StageEntry]
+
 
 class Version(Record):
     """A version, as it was when it was read. `refresh` reads it anew."""
@@ -299,7 +302,7 @@ class Versions:
         }
         return StageResult(self._call("stage", options))
 
-    def history(self, version: str) -> list[StageEntry]:
+    def history(self, version: str) -> _Entries:
         """Lists the moves of a version, the newest first."""
         return [StageEntry(raw) for raw in self._call("history", {"version": version})]
 

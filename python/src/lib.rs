@@ -12,11 +12,12 @@ mod sync;
 mod trees;
 mod versions;
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use crate::context::Context;
-use crate::operation::Call;
+use crate::operation::{Call, Verb, Verbs};
 
 /// Runs a verb and returns its `--json` value. `data` is the standard input of an upload.
 #[pyfunction]
@@ -29,7 +30,7 @@ fn call<'py>(
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = context.py();
-    let run = operation::find(verb)?;
+    let run = find(verb)?;
     let options = pythonize::depythonize(options.as_any())?;
     let context = context.get().clone();
     let value = operation::run(py, progress.as_ref(), move |progress| {
@@ -40,12 +41,12 @@ fn call<'py>(
 
 /// Reads `length` bytes of the file that the revision `rev` names, from the byte at `start`.
 #[pyfunction]
-fn read<'py>(
-    context: Bound<'py, Context>,
+fn read(
+    context: Bound<'_, Context>,
     rev: String,
     start: u64,
     length: u64,
-) -> PyResult<Bound<'py, PyBytes>> {
+) -> PyResult<Bound<'_, PyBytes>> {
     let py = context.py();
     let context = context.get().clone();
     let bytes = operation::run(py, None, move |progress| {
@@ -63,7 +64,16 @@ fn error_kinds() -> Vec<&'static str> {
 /// The names of the verbs of `call`.
 #[pyfunction]
 fn verbs() -> Vec<&'static str> {
-    operation::names()
+    VERBS.into_iter().flatten().map(|(name, _)| *name).collect()
+}
+
+const VERBS: [Verbs; 4] = [records::VERBS, sync::VERBS, trees::VERBS, versions::VERBS];
+
+/// Finds the function of a verb.
+fn find(verb: &str) -> PyResult<Verb> {
+    let mut verbs = VERBS.into_iter().flatten();
+    let found = verbs.find(|(name, _)| *name == verb);
+    found.map(|(_, run)| *run).ok_or_else(|| PyValueError::new_err(format!("no verb '{verb}'")))
 }
 
 #[pymodule(gil_used = false)]

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use artifacts::error::{Error, Result};
 use artifacts::progress::Progress;
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,7 +14,6 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::error::exception;
 use crate::progress::SharedProgress;
-use crate::{records, sync, trees, versions};
 
 /// The interval at which the waiting thread checks for signals.
 const TICK: Duration = Duration::from_millis(50);
@@ -47,26 +45,15 @@ impl Call<'_> {
 }
 
 /// Runs a verb.
-type Verb = fn(&mut Call<'_>) -> Result<Value>;
+pub(crate) type Verb = fn(&mut Call<'_>) -> Result<Value>;
+
+/// Verbs with their names.
+pub(crate) type Verbs = &'static [(&'static str, Verb)];
 
 /// Returns the `--json` value of an outcome.
 pub(crate) fn json<T: Serialize>(outcome: &T) -> Result<Value> {
     serde_json::to_value(outcome)
         .map_err(|error| Error::internal("cannot convert an outcome to JSON").with_source(error))
-}
-
-const VERBS: [&[(&str, Verb)]; 4] = [records::VERBS, sync::VERBS, trees::VERBS, versions::VERBS];
-
-/// Finds the function of a verb.
-pub(crate) fn find(verb: &str) -> PyResult<Verb> {
-    let mut verbs = VERBS.into_iter().flatten();
-    let found = verbs.find(|(name, _)| *name == verb);
-    found.map(|(_, run)| *run).ok_or_else(|| PyValueError::new_err(format!("no verb '{verb}'")))
-}
-
-/// Returns the names of all verbs.
-pub(crate) fn names() -> Vec<&'static str> {
-    VERBS.into_iter().flatten().map(|(name, _)| *name).collect()
 }
 
 /// Runs `work` on a new thread without the GIL. Meanwhile, handles signals and calls `watcher`.

@@ -14,9 +14,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::context::{parse, parse_all, parse_optional};
-use crate::operation::{Call, json};
+use crate::operation::{Call, Verbs, json};
 
-pub(crate) const VERBS: &[(&str, fn(&mut Call<'_>) -> Result<Value>)] = &[
+pub(crate) const VERBS: Verbs = &[
     ("run_begin", run_begin),
     ("run_finish", run_finish),
     ("run_show", run_show),

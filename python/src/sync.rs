@@ -11,9 +11,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::context::{parse, parse_optional};
-use crate::operation::{Call, json};
+use crate::operation::{Call, Verbs, json};
 
-pub(crate) const VERBS: &[(&str, fn(&mut Call<'_>) -> Result<Value>)] = &[
+pub(crate) const VERBS: Verbs = &[
     ("init", init),
     ("find", find),
     ("clone", clone),

@@ -18,9 +18,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::context::{Context, parse, parse_optional};
-use crate::operation::{Call, json};
+use crate::operation::{Call, Verbs, json};
 
-pub(crate) const VERBS: &[(&str, fn(&mut Call<'_>) -> Result<Value>)] = &[
+pub(crate) const VERBS: Verbs = &[
     ("upload", run_upload),
     ("download", download),
     ("show", show),

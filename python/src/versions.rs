@@ -15,10 +15,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::context::{parse, parse_all, parse_optional};
-use crate::operation::{Call, json};
+use crate::operation::{Call, Verbs, json};
 use crate::records::{revisions, tags};
 
-pub(crate) const VERBS: &[(&str, fn(&mut Call<'_>) -> Result<Value>)] = &[
+pub(crate) const VERBS: Verbs = &[
     ("versions", list),
     ("get", get),
     ("register", register),

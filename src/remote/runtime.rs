@@ -31,24 +31,21 @@ struct ProcessRuntime {
 }
 
 impl ProcessRuntime {
-    fn start(process: u32) -> Box<Self> {
+    fn start(process: u32) -> Self {
         let runtime = check_threads_can_start(WORKERS + 1).and_then(|()| {
             let mut builder = Builder::new_multi_thread();
             builder.worker_threads(WORKERS).thread_name("remote").enable_all().build()
         });
-        Box::new(ProcessRuntime { process, runtime, next: Link::new() })
+        ProcessRuntime { process, runtime, next: Link::new() }
     }
 
     /// Finds the runtime of `process` from `link` on, or starts it.
     fn of(process: u32, mut link: &Link) -> &Self {
         loop {
             // Not `get_or_init`: a fork during a long initialization would block the child for ever.
-            let found = match link.get() {
-                Some(found) => found,
-                None => {
-                    let _ = link.set(Self::start(process));
-                    continue;
-                }
+            let Some(found) = link.get() else {
+                let _ = link.set(Box::new(Self::start(process)));
+                continue;
             };
             if found.process == process {
                 return found;

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pickle
 import subprocess
-
-import pytest
+from collections.abc import Callable
 
 import artvcs as art
+import pytest
 from artvcs import _native, errors
 
 
@@ -38,12 +38,14 @@ def test_a_missing_repository_names_the_python_call(directory: object) -> None:
 def test_errors_have_the_exit_code_of_the_command(repo: art.Repository) -> None:
     repo.write("a", "1")
     repo.versions.register("v1")
-    cases = [
+    cases: list[tuple[Callable[[], object], list[str]]] = [
         (lambda: repo.versions.get("v9"), ["get", "v9"]),
         (lambda: repo.versions.register("v 1"), ["register", "v 1"]),
         (lambda: repo.versions.stage("v1", "nowhere"), ["stage", "v1", "nowhere"]),
-        (lambda: repo.versions.stage("v1", "staging", expect="production"),
-         ["stage", "v1", "staging", "--expect", "production"]),
+        (
+            lambda: repo.versions.stage("v1", "staging", expect="production"),
+            ["stage", "v1", "staging", "--expect", "production"],
+        ),
         (lambda: repo.tag("t", "HEAD~9"), ["tag", "t", "HEAD~9"]),
     ]
     for call, words in cases:

@@ -8,11 +8,11 @@ import os
 import re
 import subprocess
 import sys
+import types
 from pathlib import Path
 
-import pytest
-
 import artvcs as art
+import pytest
 
 ROOT = Path(__file__).parents[2]
 MODULES = [
@@ -89,9 +89,7 @@ def test_the_examples_of_docstrings_run(name: str, text: str) -> None:
 BLOCK = re.compile(r"^```(?:python|pycon)\n(.*?)^```", re.M | re.S)
 
 
-@pytest.mark.parametrize(
-    "page", ["README.md", "book/src/python/guide.md"], ids=["README", "guide"]
-)
+@pytest.mark.parametrize("page", ["README.md", "book/src/python/guide.md"], ids=["README", "guide"])
 def test_the_python_blocks_of_the_pages_run(page: str) -> None:
     blocks = BLOCK.findall((ROOT / page).read_text())
     assert blocks

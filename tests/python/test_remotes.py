@@ -5,9 +5,8 @@ from __future__ import annotations
 import multiprocessing
 from pathlib import Path
 
-import pytest
-
 import artvcs as art
+import pytest
 
 
 @pytest.fixture

@@ -8,9 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 import artvcs as art
+import pytest
 
 
 def command(*words: str) -> Any:

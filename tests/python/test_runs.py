@@ -9,9 +9,8 @@ import sys
 import textwrap
 from pathlib import Path
 
-import pytest
-
 import artvcs as art
+import pytest
 
 
 def script(text: str, *, check: bool = False) -> subprocess.CompletedProcess[str]:

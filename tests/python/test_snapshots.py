@@ -6,9 +6,8 @@ import io
 import random
 from pathlib import Path
 
-import pytest
-
 import artvcs as art
+import pytest
 
 
 def test_ranges_and_seeks_return_the_bytes_of_the_file(

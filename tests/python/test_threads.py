@@ -7,9 +7,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
-
 import artvcs as art
+import pytest
 
 
 def test_writers_of_one_run_on_many_threads_lose_nothing(repo: art.Repository) -> None:

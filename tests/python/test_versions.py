@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 import artvcs as art
+import pytest
 
 
 @pytest.fixture
