@@ -110,7 +110,7 @@ class Run:
 
     @property
     def info(self) -> RunInfo:
-        """The record of the run, read anew."""
+        """The record of the run, read at each access."""
         return RunInfo(call(self._place, "run_show", {"run": self._name}))
 
     @property

@@ -35,7 +35,7 @@ _Entries = list[StageEntry]
 
 
 class Version(Record):
-    """A version, as it was when it was read. `refresh` reads it anew."""
+    """A version, as it was when it was read. `refresh` reads it again."""
 
     __slots__ = ("_repository",)
     _repository: Repository
@@ -101,7 +101,7 @@ class Version(Record):
         return self._repository.versions.history(self.rev)
 
     def refresh(self) -> Version:
-        """Reads the version anew."""
+        """Reads the version again."""
         return self._repository.versions.get(self.rev)
 
 

@@ -1,4 +1,4 @@
-"""Threads and signals: other threads go on during a call, and Ctrl-C leaves the old state."""
+"""Threads and signals: other threads continue during a call, and Ctrl-C leaves the old state."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_writers_of_one_run_on_many_threads_lose_nothing(repo: art.Repository) -
     assert repo.fsck(full=True)
 
 
-def test_other_threads_go_on_during_a_call(repo: art.Repository, directory: Path) -> None:
+def test_other_threads_continue_during_a_call(repo: art.Repository, directory: Path) -> None:
     (directory / "large.bin").write_bytes(bytes(range(256)) * 100_000)
     counted, stop = [0], threading.Event()
 

@@ -15,7 +15,8 @@ const LONGEST_FILE: usize = 600;
 
 #[test]
 fn no_file_is_longer_than_a_reader_can_hold() {
-    for file in files(&["src", "tests", "benches"], "rs") {
+    let python = files(&["python", "tests/python"], "py");
+    for file in files(&["src", "tests", "benches", "python"], "rs").into_iter().chain(python) {
         let lines = file.text.lines().count();
         assert!(lines <= LONGEST_FILE, "{} has {lines} lines, not {LONGEST_FILE}", file.name);
     }
@@ -23,8 +24,11 @@ fn no_file_is_longer_than_a_reader_can_hold() {
 
 #[test]
 fn every_file_states_its_purpose() {
-    for file in files(&["src", "tests", "benches"], "rs") {
+    for file in files(&["src", "tests", "benches", "python"], "rs") {
         assert!(file.text.starts_with("//! "), "{}: the first line is no `//!`", file.name);
+    }
+    for file in files(&["python", "tests/python"], "py") {
+        assert!(file.text.starts_with("\"\"\""), "{}: the first line is no docstring", file.name);
     }
 }
 
@@ -132,7 +136,8 @@ fn no_test_asserts_that_little_time_has_passed() {
 #[test]
 fn nothing_is_left_for_later() {
     let marks = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X:"), "placeholder"];
-    for file in files(&["src", "tests", "benches"], "rs") {
+    let python = files(&["python", "tests/python"], "py");
+    for file in files(&["src", "tests", "benches", "python"], "rs").into_iter().chain(python) {
         if file.name == "tests/lib/tidy/mod.rs" {
             continue;
         }

@@ -66,6 +66,26 @@ pub(crate) fn of_rust(text: &str) -> Vec<Passage> {
     lexer.passages
 }
 
+/// The passages in the comments and docstrings of a Python file. Examples are left out.
+pub(crate) fn of_python(text: &str) -> Vec<Passage> {
+    const QUOTES: &str = "\"\"\"";
+    let mut prose = String::new();
+    let mut in_docstring = false;
+    for line in text.lines() {
+        let trimmed = line.trim();
+        let quotes = trimmed.matches(QUOTES).count();
+        if in_docstring || quotes > 0 {
+            let is_part = in_docstring || trimmed.starts_with(QUOTES);
+            in_docstring ^= quotes % 2 == 1;
+            prose.push_str(if is_part { trimmed.trim_matches('"') } else { "" });
+        } else if let Some(comment) = trimmed.strip_prefix("# ") {
+            prose.push_str(comment);
+        }
+        prose.push('\n');
+    }
+    of_markdown(&prose, 1)
+}
+
 /// Replaces each character of inline code by `_`, so that no word is found in it.
 fn without_code_spans(text: &str) -> String {
     let mut is_code = false;

@@ -1,7 +1,7 @@
 //! Comments, messages, help texts and the book use plain words: each banned opening and phrase
 //! has a replacement.
 
-use super::prose::{Passage, of_markdown, of_rust};
+use super::prose::{Passage, of_markdown, of_python, of_rust};
 use super::source::{SourceFile, files, read, root};
 
 /// A form of words that no reader should meet.
@@ -165,8 +165,13 @@ fn report(file: &SourceFile, passages: &[Passage]) -> Vec<String> {
 fn all_prose_uses_plain_words() {
     let is_read = |file: &SourceFile| LEFT_OUT.iter().all(|(name, _)| file.name != *name);
     let mut lines = Vec::new();
-    for file in files(&["src", "tests", "benches"], "rs").iter().filter(|file| is_read(file)) {
+    for file in
+        files(&["src", "tests", "benches", "python"], "rs").iter().filter(|file| is_read(file))
+    {
         lines.extend(report(file, &of_rust(&file.text)));
+    }
+    for file in &files(&["python", "tests/python"], "py") {
+        lines.extend(report(file, &of_python(&file.text)));
     }
     let pages = ["README.md", "CHANGELOG.md"]
         .map(|name| SourceFile { name: name.to_owned(), text: read(name) });
@@ -199,6 +204,8 @@ fn each_banned_form_is_found_in_comments_strings_and_pages() {
         let string = format!("fn f() {{\n    \"{}\"\n}}", sentence.replace('\n', " "));
         assert_eq!(hits(&of_rust(&string)), [wanted(2)], "{string}");
         assert_eq!(hits(&of_markdown(&sentence, 1)), [wanted(1 + shift)], "{sentence}");
+        let docstring = format!("def f():\n    \"\"\"{sentence}\"\"\"\n    return 1\n");
+        assert_eq!(hits(&of_python(&docstring)), [wanted(2 + shift)], "{docstring}");
     }
 }
 
