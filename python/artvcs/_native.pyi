@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, final
 
-__all__: list[str]
+__all__ = ["Context", "__version__", "call", "error_kinds", "read", "verbs"]
+
 __version__: str
 
 @final

@@ -53,7 +53,7 @@ def test_every_public_name_has_a_docstring() -> None:
     for module in map(importlib.import_module, MODULES):
         for name in module.__dict__.get("__all__", []):
             one = getattr(module, name)
-            if isinstance(one, type) or callable(one):
+            if isinstance(one, type | types.FunctionType):
                 assert one.__doc__, f"{module.__name__}.{name}"
             if isinstance(one, type) and one.__module__.startswith("artvcs"):
                 for inner, value in vars(one).items():
