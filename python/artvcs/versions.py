@@ -306,6 +306,39 @@ class Versions:
         """Lists the moves of a version, the newest first."""
         return [StageEntry(raw) for raw in self._call("history", {"version": version})]
 
+    def copy(
+        self,
+        version: str,
+        *,
+        name: str | None = None,
+        to_project: str | None = None,
+        description: str | None = None,
+        tags: str | Iterable[str] | None = None,
+    ) -> Version:
+        """Creates a version from an existing one. The content is shared, not stored again.
+
+        Args:
+            version: The version to copy.
+            name: The name of the copy; by default, the same name.
+            to_project: The project of the copy; by default, the same project.
+            description: The description, instead of that of the version.
+            tags: The tags, instead of those of the version.
+        """
+        options = {
+            "version": version,
+            "name": name,
+            "to_project": to_project,
+            "description": description,
+            "tags": None if tags is None else words(tags),
+        }
+        copied = self._call("copy", options)
+        return self.get(f"{copied['project']}:{copied['version']}")
+
+    def transfer(self, version: str, to_project: str) -> Version:
+        """Moves a version with its history to another project of the repository."""
+        moved = self._call("transfer", {"version": version, "to_project": to_project})
+        return self.get(f"{moved['project']}:{moved['version']}")
+
     def delete(self, *versions: str, force: bool = False) -> None:
         """Deletes versions, all or none. `Repository.undo` restores them.
 

@@ -10,7 +10,10 @@ use artifacts::ops::update::ContentChange;
 use artifacts::ops::versions::VersionsOptions;
 use artifacts::record::query::{Query, Sort};
 use artifacts::record::{Content, VERSION_FIELDS};
-use artifacts::{DeleteOptions, GetOptions, StageOptions, UpdateOptions, UploadOptions};
+use artifacts::{
+    CopyOptions, DeleteOptions, GetOptions, StageOptions, TransferOptions, UpdateOptions,
+    UploadOptions,
+};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -26,6 +29,8 @@ pub(crate) const VERBS: Verbs = &[
     ("stage", stage),
     ("history", history),
     ("delete", delete),
+    ("copy", copy),
+    ("transfer", transfer),
 ];
 
 #[derive(Deserialize)]
@@ -189,4 +194,35 @@ fn delete(call: &mut Call<'_>) -> Result<Value> {
     let repo = call.repo()?;
     let plan = artifacts::plan_delete(&repo, &options)?;
     json(&artifacts::delete(&repo, plan)?)
+}
+
+#[derive(Deserialize)]
+struct CopyArgs {
+    version: String,
+    to_project: Option<String>,
+    name: Option<String>,
+    description: Option<String>,
+    tags: Option<Vec<String>>,
+}
+
+fn copy(call: &mut Call<'_>) -> Result<Value> {
+    let args: CopyArgs = call.options()?;
+    let options = CopyOptions::new(parse(&args.version)?)
+        .to_project(parse_optional(args.to_project.as_ref())?)
+        .name(parse_optional(args.name.as_ref())?)
+        .description(args.description)
+        .tags(args.tags.as_deref().map(tags).transpose()?);
+    json(&artifacts::copy(&call.repo()?, &options)?)
+}
+
+#[derive(Deserialize)]
+struct TransferArgs {
+    version: String,
+    to_project: String,
+}
+
+fn transfer(call: &mut Call<'_>) -> Result<Value> {
+    let args: TransferArgs = call.options()?;
+    let options = TransferOptions::new(parse(&args.version)?, parse(&args.to_project)?);
+    json(&artifacts::transfer(&call.repo()?, &options)?)
 }

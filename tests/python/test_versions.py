@@ -78,3 +78,16 @@ def test_deleted_versions_are_gone_all_or_none(versions: art.Versions) -> None:
         versions.delete("v1", "v9")
     versions.delete("v1", "v2")
     assert versions.list() == []
+
+
+def test_copies_and_transfers_reach_other_projects(
+    repo: art.Repository, versions: art.Versions
+) -> None:
+    versions.register("v1", description="first")
+    copy = versions.copy("v1", name="v2", tags="copied")
+    assert (copy.name, copy.description, copy.tags) == ("v2", "first", ["copied"])
+    other = versions.copy("v1", to_project="ada/other")
+    assert (other.project, other.name) == ("ada/other", "v1")
+    moved = versions.transfer("v2", "ada/other")
+    assert (moved.rev, moved.uuid) == ("ada/other:v2", copy.uuid)
+    assert "v2" not in versions
