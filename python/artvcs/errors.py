@@ -41,7 +41,7 @@ class ArtError(Exception):
     Attributes:
         kind: The word for programs, the same as in the JSON output of the command.
         exit_code: The exit code of the command for this error.
-        message: What failed, without the causes.
+        message: The failure, without the causes.
         hint: The next step, or `None`.
         causes: The messages of the causes, from the nearest to the root.
         result: For a `ConflictError`, the result of the call that stopped at a conflict.
