@@ -52,10 +52,13 @@ class ArtError(Exception):
     result: Any = None
 
     def __init__(self, message: str, hint: str | None = None, causes: tuple[str, ...] = ()) -> None:
-        super().__init__(message, hint, causes)
+        super().__init__(message)
         self.message = message
         self.hint = hint
         self.causes = causes
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.message, self.hint, self.causes), {"result": self.result}
 
     def __str__(self) -> str:
         lines = [self.message, *(f"caused by: {cause}" for cause in self.causes)]

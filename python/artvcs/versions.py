@@ -319,7 +319,7 @@ class Versions:
 
         Args:
             version: The version to copy.
-            name: The name of the copy; by default, the same name.
+            name: The name of the copy; by default, the name with `-copy`.
             to_project: The project of the copy; by default, the same project.
             description: The description, instead of that of the version.
             tags: The tags, instead of those of the version.

@@ -123,6 +123,7 @@ def test_a_client_lists_creates_copies_and_deletes(directory: Path) -> None:
     client.create_artifact_version({"name": "v1", "description": "first"})
     with pytest.raises(art.AlreadyExistsError):
         client.create_artifact_version({"name": "v1"})
+    repo.with_project("ada/other").write("b", "2")
     client.copy_artifact_version("v1", to_project="ada/other", name="w1")
     assert client.transfer_artifact_version("v1", "ada/other").project == "ada/other"
     assert client.list_artifact_versions() == []

@@ -23,6 +23,7 @@ def test_errors_are_also_builtin_errors_and_keep_their_parts_when_pickled() -> N
         error = one("cannot read 'x'", "art fsck", ("no such file",))
         back = pickle.loads(pickle.dumps(error))
         assert (back.message, back.hint, back.causes) == (error.message, error.hint, error.causes)
+        assert getattr(back, "errno", None) is None
         assert str(back) == "cannot read 'x'\ncaused by: no such file\nhint: art fsck"
     with pytest.raises(FileNotFoundError):
         art.repo(".")

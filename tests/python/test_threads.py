@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -41,8 +42,8 @@ def test_ctrl_c_stops_a_call_and_leaves_the_old_state(
 ) -> None:
     repo.write("a.txt", "old")
     before = repo.at("HEAD").commit
-    for number in range(40):
-        (directory / f"{number}.bin").write_bytes(number.to_bytes() * 1_000_000)
+    for number in range(100):
+        (directory / f"{number}.bin").write_bytes(os.urandom(1_000_000))
 
     def interrupt(step: art.Progress) -> None:
         _thread.interrupt_main()

@@ -86,8 +86,11 @@ def test_copies_and_transfers_reach_other_projects(
     versions.register("v1", description="first")
     copy = versions.copy("v1", name="v2", tags="copied")
     assert (copy.name, copy.description, copy.tags) == ("v2", "first", ["copied"])
+    with pytest.raises(art.NotFoundError):
+        versions.copy("v1", to_project="ada/other")
+    repo.with_project("ada/other").write("b", "2")
     other = versions.copy("v1", to_project="ada/other")
-    assert (other.project, other.name) == ("ada/other", "v1")
+    assert (other.project, other.name) == ("ada/other", "v1-copy")
     moved = versions.transfer("v2", "ada/other")
     assert (moved.rev, moved.uuid) == ("ada/other:v2", copy.uuid)
     assert "v2" not in versions
