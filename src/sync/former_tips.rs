@@ -20,7 +20,7 @@ use crate::repo::Repository;
 const FILE: &str = "once-there";
 
 /// The directory of the indispensable files about the remote called `name`.
-fn directory(repo: &Repository, name: &Name) -> PathBuf {
+pub(super) fn directory(repo: &Repository, name: &Name) -> PathBuf {
     repo.directory().join("remotes").join(name.as_str())
 }
 
@@ -77,33 +77,6 @@ pub(super) fn add_former_tips(
     atomic::create_dir_all_durably(&directory)?;
     // The leading line break ends a line that a crash cut off.
     atomic::append(&directory.join(FILE), format!("\n{}", lines(&new)).as_bytes())
-}
-
-/// The file about commits whose content the remote let go of: `COMMIT REF`, one per line.
-const FORGOTTEN: &str = "forgotten";
-
-/// Records that the remote called `name` no longer keeps the content of these commits. They are no
-/// former tips any more.
-pub(super) fn note_let_go<'f>(
-    repo: &Repository,
-    name: &Name,
-    forgotten: impl IntoIterator<Item = (&'f Id, &'f RefName)>,
-) -> Result<()> {
-    let known = read(repo, name);
-    let let_go: Vec<(&Id, &RefName)> =
-        forgotten.into_iter().filter(|(id, _)| known.contains(id)).collect();
-    if let_go.is_empty() {
-        return Ok(());
-    }
-    // The leading line break ends a line that a crash cut off.
-    let mut text = "\n".to_owned();
-    let mut kept = known.clone();
-    for (id, name) in let_go {
-        text += &format!("{id} {name}\n");
-        kept.remove(id);
-    }
-    atomic::append(&directory(repo, name).join(FORGOTTEN), text.as_bytes())?;
-    retain_former_tips(repo, name, &kept)
 }
 
 /// Removes all recorded tips of the remote called `name` except the commits `kept`.

@@ -11,9 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 
 use super::connection::Connection;
-use super::former_tips::{
-    add_former_tips, has_former_tips, note_let_go, overtaken, retain_former_tips,
-};
+use super::former_tips::{add_former_tips, has_former_tips, overtaken, retain_former_tips};
 use super::object_reader::ObjectReader;
 use super::ref_relation::is_another;
 use crate::error::{Error, ErrorKind, Result};
@@ -375,11 +373,10 @@ impl Connection<'_> {
             commits.retain(|id| named.contains(id));
             retain_former_tips(self.repo, remote, &named)?;
         }
+        self.note_let_go(&commits)?;
         let forgotten = &self.state.remote_state().forgotten;
         commits.retain(|id| !forgotten.contains_key(id));
-        add_former_tips(self.repo, remote, commits)?;
-        let forgotten = forgotten.values().map(|one| (&one.commit, &one.name));
-        note_let_go(self.repo, remote, forgotten)
+        add_former_tips(self.repo, remote, commits)
     }
 }
 

@@ -15,6 +15,7 @@ mod fetch_missing;
 mod forgotten;
 mod former_tips;
 mod import;
+mod let_go;
 mod look_again;
 pub mod merge;
 mod names;
@@ -52,6 +53,7 @@ pub(crate) use forgotten::{
 };
 pub(crate) use former_tips::{forget_former_tips, former_tips};
 pub use import::{Imported, OpenConflict, TrackedMove};
+pub(crate) use let_go::{LetGoCommit, let_go_commits};
 pub(crate) use names::find_name;
 pub(crate) use object_reader::ObjectReader;
 pub(crate) use open_renames::open_renames;

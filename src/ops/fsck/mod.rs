@@ -21,16 +21,16 @@ use derive_setters::Setters;
 
 use crate::content::ContentCheck;
 use crate::error::{ErrorKind, Result};
-use crate::history::{DamagedFile, RefSurvey};
+use crate::history::{DamagedFile, Expiry, RefSurvey};
 use crate::id::Id;
 use crate::progress::Progress;
 use crate::repo::{Repository, RepositoryLock, Settings};
-use crate::sync::{added_again, forgotten_remotes, former_tips};
+use crate::sync::{LetGoCommit, added_again, forgotten_remotes, former_tips, let_go_commits};
 
 pub use defect::{DamagedPart, Defect};
 pub use losses::LostFile;
 pub use repair::Repair;
-pub use report::{FsckOutcome, Leftovers, OnForgottenRemote};
+pub use report::{FsckOutcome, Leftovers, LetGoContent, OnForgottenRemote};
 
 use defect::Defects;
 pub use walk::Checked;
@@ -134,6 +134,22 @@ struct Check {
     misnamed: Vec<String>,
     /// The removed remotes that hold the only copy of needed content.
     forgotten: Vec<OnForgottenRemote>,
+    /// The commits that a remote let go of, and whose content is missing.
+    let_go: Vec<LetGoContent>,
+}
+
+/// The contents of each commit, sorted. Empty for a commit that is missing or damaged.
+fn contents_of(
+    repo: &Repository,
+    commits: &[LetGoCommit],
+    progress: &dyn Progress,
+) -> Vec<(Vec<Id>, HashSet<Id>)> {
+    let history = repo.history();
+    let of = |one: &LetGoCommit| {
+        let expiry = Expiry::default();
+        history.needed_content(&[one.commit], &expiry, progress).unwrap_or_default()
+    };
+    commits.iter().map(|one| (of(one), HashSet::new())).collect()
 }
 
 impl Check {
@@ -150,6 +166,8 @@ impl Check {
         let mut walk = Walk::new(history, &content, &former_tips, progress);
         walk.forgotten =
             remotes.iter().map(|one| (one.content(repo, progress), HashSet::new())).collect();
+        let commits = let_go_commits(repo);
+        walk.let_go = contents_of(repo, &commits, progress);
         walk.all(&survey)?;
         let misnamed = walk.names(&survey);
         walk.gaps(&survey);
@@ -178,6 +196,9 @@ impl Check {
                 contents,
             })
             .collect();
+        let counts = walk.let_go.iter().map(|(_, missing)| missing.len() as u64);
+        let let_go = commits.into_iter().zip(counts).filter(|(_, contents)| *contents > 0);
+        let let_go = let_go.map(|(one, contents)| LetGoContent::of(one, contents)).collect();
         defects.of_unknown(unknown_contents, content.totals().orphans);
         defects.of_object_files(&objects);
         let mut checked = walk.checked;
@@ -202,6 +223,7 @@ impl Check {
             expired,
             misnamed,
             forgotten,
+            let_go,
         })
     }
 }

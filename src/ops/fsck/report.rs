@@ -9,9 +9,13 @@ use super::losses::LostFile;
 use super::repair::Repair;
 use super::walk::Checked;
 use super::{Check, FsckOptions};
+use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::fs::usage::{Usage, usage};
+use crate::id::Id;
+use crate::name::{Name, RefName};
 use crate::repo::Repository;
+use crate::sync::LetGoCommit;
 
 /// Data that nothing needs. It does no harm: interrupted writers leave it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -73,12 +77,41 @@ pub struct FsckOutcome {
     /// The removed remotes that hold the only copy of needed content. This is not damage, but the
     /// repository is incomplete.
     pub forgotten: Vec<OnForgottenRemote>,
+    /// The commits whose content is missing, because a garbage collection on a remote let go of
+    /// them. This is not damage.
+    pub let_go: Vec<LetGoContent>,
     /// Data that nothing needs.
     pub leftovers: Leftovers,
     /// The completed repairs.
     pub repairs: Vec<Repair>,
     /// The recommended next steps, in order.
     pub advice: Vec<String>,
+}
+
+/// A commit that a garbage collection on a remote let go of, so that its content is missing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LetGoContent {
+    /// The remote.
+    pub remote: Name,
+    /// The ref that had the commit.
+    #[serde(rename = "ref")]
+    pub name: RefName,
+    /// The commit.
+    pub commit: Id,
+    /// The author of the garbage collection, if known.
+    pub who: Option<String>,
+    /// The time of the garbage collection, if known.
+    pub when: Option<Timestamp>,
+    /// The number of missing contents.
+    pub contents: u64,
+}
+
+impl LetGoContent {
+    pub(super) fn of(one: LetGoCommit, contents: u64) -> Self {
+        let LetGoCommit { remote, commit, name, entry } = one;
+        let (when, who) = entry.unzip();
+        LetGoContent { remote, name, commit, who, when, contents }
+    }
 }
 
 pub(super) fn outcome(
@@ -111,6 +144,7 @@ pub(super) fn outcome(
         elsewhere: found.elsewhere,
         expired: found.expired,
         forgotten: found.forgotten.clone(),
+        let_go: found.let_go.clone(),
         leftovers,
         repairs,
         advice: advice(options, found, &repo.history().packs_without_index()?),
@@ -133,6 +167,7 @@ pub(super) fn unopened(options: FsckOptions, damage: &[Error]) -> FsckOutcome {
         elsewhere: 0,
         expired: 0,
         forgotten: Vec::new(),
+        let_go: Vec::new(),
         leftovers: Leftovers::default(),
         repairs: Vec::new(),
         advice: if options.repair { Vec::new() } else { vec![hint.to_owned()] },

@@ -89,6 +89,9 @@ pub(super) struct Walk<'a> {
     /// For each removed remote: its contents, sorted, and the needed ones among them that exist
     /// nowhere else.
     pub(super) forgotten: Vec<(Vec<Id>, HashSet<Id>)>,
+    /// For each commit that a remote let go of: its contents, sorted, and those among them that are
+    /// missing.
+    pub(super) let_go: Vec<(Vec<Id>, HashSet<Id>)>,
     pub(super) damaged_objects: Vec<Id>,
     pub(super) defects: Defects<Defect>,
     pub(super) checked: Checked,
@@ -121,6 +124,7 @@ impl<'a> Walk<'a> {
             expired: HashSet::new(),
             is_expired: false,
             forgotten: Vec::new(),
+            let_go: Vec::new(),
             damaged_objects: Vec::new(),
             defects: Defects::default(),
             checked: Checked::default(),
@@ -354,6 +358,13 @@ impl<'a> Walk<'a> {
                 Some(at) => drop(self.forgotten[at].1.insert(*id)),
                 None => drop(self.elsewhere.insert(*id)),
             }
+            return;
+        }
+        let is_let_go = |(had, _): &&mut (Vec<Id>, _)| had.binary_search(id).is_ok();
+        if !self.content.is_indexed(id)
+            && let Some((_, missing)) = self.let_go.iter_mut().find(is_let_go)
+        {
+            missing.insert(*id);
             return;
         }
         self.has_losses = true;

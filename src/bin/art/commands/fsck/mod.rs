@@ -124,6 +124,14 @@ fn view(page: &mut Page<'_>, repo: Option<&Repository>, outcome: &FsckOutcome) -
         let are = if outcome.expired == 1 { "is" } else { "are" };
         writeln!(page, "{contents} expired and {are} no longer stored; this is not damage")?;
     }
+    for one in &outcome.let_go {
+        let contents = count(one.contents, "missing content", "missing contents");
+        let by = one.who.as_ref().map(|who| format!(", by {}", sanitize::text(who)));
+        let when = one.when.map(|when| format!(", {}", page.time(when)));
+        let (by, when) = (by.unwrap_or_default(), when.unwrap_or_default());
+        let (name, remote) = (&one.name, &one.remote);
+        writeln!(page, "{contents} of {name}: let go of on {remote}{by}{when}; not damage")?;
+    }
     for one in &outcome.forgotten {
         let contents = count(one.contents, "content is", "contents are");
         let (name, uri) = (sanitize::text(&one.name), sanitize::text(&one.uri));
