@@ -50,7 +50,7 @@ fn revision(text: &str) -> Revision {
     text.parse().unwrap()
 }
 
-fn name(text: String) -> Name {
+fn name(text: &str) -> Name {
     text.parse().unwrap()
 }
 
@@ -84,7 +84,7 @@ impl World {
         self.steps += 1;
         let repo = self.open();
         let one = NAMES[self.pick(NAMES.len())];
-        let (run, version) = (format!("run{one}"), name(format!("v{one}")));
+        let (run, version) = (format!("run{one}"), name(&format!("v{one}")));
         let exists = |text: &str| resolve(&repo, &revision(text)).is_ok();
         let action = self.pick(10);
         let done = match action {
@@ -93,24 +93,24 @@ impl World {
                 std::fs::write(self.work.join("file"), bytes).unwrap();
                 let is_known = exists(&format!("run/{run}"));
                 let options = UploadOptions::new(&self.work, ["file"])
-                    .run(is_known.then(|| name(run.clone())))
-                    .new_run(NewRun { name: Some(name(run.clone())), ..NewRun::default() })
+                    .run(is_known.then(|| name(&run)))
+                    .new_run(NewRun { name: Some(name(&run)), ..NewRun::default() })
                     .always_new(!is_known);
                 upload(&repo, &options, &mut std::io::empty(), &NoProgress).map(drop)
             }
             2 | 3 => {
-                let source = RegisterSource::Run(name(run.clone()));
+                let source = RegisterSource::Run(name(&run));
                 let options = RegisterOptions::new(version.clone()).source(source).force(true);
                 register(&repo, &options, &mut std::io::empty(), &NoProgress).map(drop)
             }
             4 => {
-                let to = name(["testing", "staging", "disabled"][self.pick(3)].to_owned());
+                let to = name(["testing", "staging", "disabled"][self.pick(3)]);
                 let options = StageOptions::new(revision(version.as_str()), StageTarget::Stage(to));
                 stage(&repo, &options, &NoProgress).map(drop)
             }
             5 => {
                 let at = Some(revision(&format!("run/{run}"))).filter(|_| self.pick(3) > 0);
-                let options = TagOptions::new(name(format!("t{one}"))).revision(at).force(true);
+                let options = TagOptions::new(name(&format!("t{one}"))).revision(at).force(true);
                 tag(&repo, &options).map(drop)
             }
             6 | 7 => {

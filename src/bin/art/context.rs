@@ -148,7 +148,7 @@ impl<'a> Context<'a> {
     pub(crate) fn settings_from(&self, config: &Config) -> Result<Settings> {
         let mut settings = self.env.variables().settings(config)?;
         settings.command = self.env.command_line();
-        settings.stage_reason = STAGE_REASON.to_owned();
+        STAGE_REASON.clone_into(&mut settings.stage_reason);
         settings.clock = Arc::clone(&self.clock);
         settings.transfer.interrupt = Some(self.signals.interrupt());
         settings.transfer.ledger = self.ledger.clone();

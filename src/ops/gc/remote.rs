@@ -12,8 +12,8 @@ use crate::clock::Span;
 use crate::error::{Error, Result};
 use crate::name::Name;
 use crate::progress::{Progress, Unit};
-use crate::remote::TrafficCount;
-use crate::remote::log::GcTimes;
+use crate::remote::log::{GcTimes, RemoteState};
+use crate::remote::{Protocol, TrafficCount};
 use crate::repo::Repository;
 use crate::sync::{CollectRules, Connection, names_remote};
 
@@ -123,7 +123,7 @@ pub fn gc_remote(
     connection.refresh(progress)?;
     connection.log.check_writable(&connection.state)?;
     let rules = CollectRules {
-        times: times(options, connection.state.remote_state().gc_times())?,
+        times: times(options, connection.state.remote_state())?,
         alone: options.alone,
         max_repack: options.max_repack,
         dry_run: options.dry_run,
@@ -155,7 +155,8 @@ pub fn gc_remote(
 }
 
 /// The times that count, if the options change them.
-fn times(options: &GcRemoteOptions, known: GcTimes) -> Result<Option<GcTimes>> {
+fn times(options: &GcRemoteOptions, remote_state: &RemoteState) -> Result<Option<GcTimes>> {
+    let known = remote_state.gc_times();
     if options.alone {
         // Nobody reads or sends a file that goes now.
         let grace = options.grace.unwrap_or(Duration::ZERO);
@@ -174,6 +175,14 @@ fn times(options: &GcRemoteOptions, known: GcTimes) -> Result<Option<GcTimes>> {
     if grace < SHORTEST {
         let shown = Span::new(grace);
         return refuse(format!("a grace of {shown} is too short for users that push meanwhile"));
+    }
+    if grace < known.grace && remote_state.protocol == Protocol::Siblings {
+        // A push that was planned under the longer grace may still add its entry.
+        let (grace, known) = (Span::new(grace), Span::new(known.grace));
+        return refuse(format!(
+            "the store does not create exclusively, so its grace cannot become shorter: {grace} is \
+             shorter than {known}"
+        ));
     }
     if prune < grace {
         let (prune, grace) = (Span::new(prune), Span::new(grace));

@@ -267,6 +267,7 @@ impl Connection<'_> {
         proposal.gc = rules.times.filter(|_| !rules.alone);
         proposal.features = Features::needed_to_write(FEATURE);
         proposal.is_exact = true;
+        proposal.planned = Some(self.planned());
         match self.log.commit(&mut self.state, &proposal)? {
             Commit::Done(committed) => self.note(&committed.all())?,
             Commit::Moved(_) | Commit::Retired(_) | Commit::Outdated => return Ok(None),
