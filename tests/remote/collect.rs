@@ -284,7 +284,7 @@ fn two_collections_at_once_lose_nothing() {
 #[test]
 fn an_older_clone_with_all_content_pushes_after_a_collection() {
     let world = with_garbage(Log::Linear);
-    // `b` has not heard of the collection, and its new run needs what was collected.
+    // `b` does not know of the collection, and its new run needs what was collected.
     world.sandbox.art("-C b fetch").ok();
     collect(&world, "a", transfer(), ALONE).unwrap();
     world.sandbox.write("b/waste.bin", noise(77, 400_000));

@@ -1,6 +1,6 @@
 //! `art gc --remote`: removes files of a remote that nothing needs.
 //!
-//! Nothing is deleted at once: a file is retired first, and deleted after a grace, so that readers
+//! Nothing is deleted immediately: a file is retired first, and deleted after a grace, so that readers
 //! and pushes of other machines are not disturbed. Each call does what is due.
 
 use std::time::Duration;

@@ -48,7 +48,7 @@ const REMEMBERED: Duration = Duration::from_hours(30 * 24);
 /// How long a call without work is sure that there is none, at most.
 const IDLE: Duration = Duration::from_hours(7 * 24);
 
-/// What a collection on a remote may do.
+/// The limits of a collection on a remote.
 #[derive(Debug, Clone)]
 pub(crate) struct CollectRules {
     /// The times to record on the remote; `None` for those that it has.

@@ -59,7 +59,7 @@ pub(crate) const EVICT: Verb = Verb {
     done: |world, context| world.reads("a", context),
 };
 
-/// A garbage collection that does all steps at once.
+/// A garbage collection that does all steps in one call.
 pub(crate) const COLLECT: Verb = Verb {
     name: "gc --remote",
     act: |world, transfer| crate::collect::collect(world, "a", transfer, true).map(drop),
