@@ -104,6 +104,12 @@ fn the_tour_holds() {
     Sandbox::new().program(top().join("book/tour.sh")).run().ok();
 }
 
+#[test]
+fn the_week_holds() {
+    let week = Sandbox::new().program(top().join("book/week.sh")).arg("2").run().ok();
+    assert!(week.stdout.contains("nightly-3  succeeded  yes"), "{week}");
+}
+
 /// The commands that a page mentions: in code spans, and in blocks for the shell.
 fn mentioned(page: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(page).unwrap();

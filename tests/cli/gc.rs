@@ -1,5 +1,7 @@
 //! `art gc` removes what no ref and no undo needs.
 
+use std::path::{Path, PathBuf};
+
 use insta::assert_snapshot;
 
 use crate::common::{Sandbox, Step, noise, thorough};
@@ -174,4 +176,49 @@ fn a_killed_collection_loses_nothing_and_the_next_one_finishes() {
         struck += 1;
     }
     assert!(struck > 3, "only {struck} steps: the faults are not reached");
+}
+
+/// The files below `directory` that contain `bytes`.
+fn files_with(directory: &Path, bytes: &[u8]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut left = vec![directory.to_owned()];
+    while let Some(path) = left.pop() {
+        if path.is_dir() {
+            left.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if std::fs::read(&path).unwrap().windows(bytes.len()).any(|own| own == bytes) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[test]
+fn no_byte_of_a_leaked_secret_stays_here_or_on_the_remote() {
+    let sandbox = Sandbox::new();
+    // Noise is stored as it is, because it cannot be compressed.
+    let secret = noise(41, 40_000);
+    let part = &secret[1000..1032];
+    sandbox.art("init --project ada/digits").ok();
+    sandbox.art("remote add origin R").ok();
+    sandbox.write("leak/secret.bin", &secret);
+    sandbox.art("run --name leak").ok();
+    sandbox.art("upload leak").ok();
+    sandbox.art("register v1").ok();
+    sandbox.write("data/needed.bin", noise(42, 40_000));
+    sandbox.art("run --name needed").ok();
+    sandbox.art("upload data").ok();
+    sandbox.art("push").ok();
+    sandbox.art("path run/leak").ok();
+    assert!(!files_with(&sandbox.path(".artifacts"), part).is_empty());
+    assert!(!files_with(&sandbox.path("R"), part).is_empty());
+    sandbox.art("expire leak v1 --yes").ok();
+    sandbox.art("push").ok();
+    sandbox.art("gc --prune now --full --cache --yes").ok();
+    sandbox.art("gc --remote origin --grace 0 --prune 0 --alone --yes").ok();
+    assert_eq!(files_with(&sandbox.path(".artifacts"), part), [""; 0].map(PathBuf::from));
+    assert_eq!(files_with(&sandbox.path("R"), part), [""; 0].map(PathBuf::from));
+    sandbox.art("fsck --full").ok();
+    sandbox.art("fsck --remote origin --full").ok();
+    sandbox.art("download run/needed --to out").ok();
+    sandbox.art("download v1 --to out").fails_with(15);
 }

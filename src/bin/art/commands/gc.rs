@@ -128,6 +128,7 @@ fn view(page: &mut Page<'_>, outcome: &GcOutcome, dry_run: bool) -> Result<()> {
     }
     let operations = count(outcome.operations, "operation", "operations");
     match outcome.undo_lost_through {
+        Some(_) if outcome.operations == 0 => writeln!(page, "no operation can be undone now")?,
         Some(through) => {
             let time = page.time(through);
             writeln!(page, "{operations} after {time} can be undone")?;
@@ -163,6 +164,12 @@ fn exec_remote(context: &Context<'_>, args: &Args, remote: &Name) -> Result<Exit
     Ok(Exit::Partly)
 }
 
+/// A time to wait, rounded up to whole days or hours.
+fn wait(seconds: u64) -> Span {
+    let unit = if seconds > 48 * 3600 { 24 * 3600 } else { 3600 };
+    Span::new(Duration::from_secs(seconds.next_multiple_of(unit)))
+}
+
 fn view_remote(page: &mut Page<'_>, outcome: &GcRemoteOutcome, dry_run: bool) -> Result<()> {
     let remote = &outcome.remote;
     let would = if dry_run { "would be " } else { "" };
@@ -187,10 +194,7 @@ fn view_remote(page: &mut Page<'_>, outcome: &GcRemoteOutcome, dry_run: bool) ->
         let files = count(outcome.waiting_files, "retired file", "retired files");
         write!(page, "{files} with {} wait", size(outcome.waiting_bytes))?;
         match outcome.due_in_seconds {
-            Some(seconds) => {
-                let left = Span::new(Duration::from_secs(seconds));
-                writeln!(page, "; the next are due in {left}")?;
-            }
+            Some(seconds) => writeln!(page, "; the next are due in {}", wait(seconds))?,
             None => writeln!(page)?,
         }
     }
