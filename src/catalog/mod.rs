@@ -6,6 +6,7 @@
 mod author;
 pub mod changes;
 mod expired;
+mod garbage_note;
 pub mod hook;
 pub(crate) mod project;
 mod record_change;
@@ -18,5 +19,7 @@ mod wrong_name;
 
 pub use author::Author;
 pub(crate) use expired::{is_expired, refuse_expired, refuse_reading_expired};
+pub use garbage_note::GarbageNote;
+pub(crate) use garbage_note::{drop_garbage_note, note_garbage, noted_garbage};
 pub(crate) use record_change::{RecordChange, change_records};
 pub(crate) use signal::name_of_signal;

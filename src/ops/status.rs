@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::upload::{Destination, FileCounts, Survey, UploadOptions, survey};
 use crate::catalog::revision::resolve;
 use crate::catalog::run::find_run;
+use crate::catalog::{GarbageNote, noted_garbage};
 use crate::error::Result;
 use crate::history::Revision;
 use crate::history::diff::{Change, diff_trees};
@@ -55,6 +56,9 @@ pub struct StatusOutcome {
     /// unreadable path.
     #[serde(flatten)]
     pub survey: Survey,
+    /// Content that nothing needed when `du` last measured it, if that was more than a fifth.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub garbage: Option<GarbageNote>,
 }
 
 /// Compares a directory with a run, without writing anything.
@@ -70,7 +74,8 @@ pub fn status(
         Some(changes) => Survey { changed: FileCounts::of(&changes), changes, ..Survey::default() },
         None => survey(repo, &upload, base.artifacts, progress)?,
     };
-    Ok(StatusOutcome { reference: base.reference, commit: base.commit, survey })
+    let garbage = noted_garbage(repo);
+    Ok(StatusOutcome { reference: base.reference, commit: base.commit, survey, garbage })
 }
 
 /// Returns the changes if the path does not exist on disk but exists in the run.

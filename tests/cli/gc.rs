@@ -133,11 +133,15 @@ fn a_second_collection_and_a_damaged_repository_are_refused() {
 }
 
 #[test]
-fn du_suggests_a_collection_if_much_is_in_no_ref() {
+fn du_and_status_suggest_a_collection_if_much_is_in_no_ref() {
     let sandbox = repository();
     let hint = "more than a fifth; see how much can be freed: art gc --dry-run\n";
+    assert!(!sandbox.art("status").ok().stdout.contains("art gc"));
     assert!(sandbox.art("du").ok().stdout.contains(hint));
+    let status = sandbox.art("status").ok();
+    assert!(status.stdout.contains("stored were in no run, version or tag at 2026-"), "{status}");
     sandbox.command("gc").at(LATER).run().ok();
+    assert!(!sandbox.art("status").ok().stdout.contains("art gc"));
     assert!(!sandbox.art("du").ok().stdout.contains(hint));
 }
 

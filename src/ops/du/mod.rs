@@ -9,6 +9,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::catalog::note_garbage;
 use crate::error::{ErrorKind, Result};
 use crate::fs::usage::{Usage, usage};
 use crate::history::{DamagedRef, Expiry, find_own_expiration};
@@ -169,6 +170,10 @@ pub fn du(repo: &Repository, progress: &dyn Progress) -> Result<DuOutcome> {
     for (_, place) in graph.places() {
         let is_bytes = place.kind != MemberKind::Manifest;
         content.distinct += if is_bytes { u64::from(place.size) } else { 0 };
+    }
+    // A damaged run may need content that nothing else needs.
+    if damaged.is_empty() {
+        note_garbage(repo, content.unused, content.stored);
     }
     progress.end();
     Ok(DuOutcome { total, parts, content, runs, damaged })

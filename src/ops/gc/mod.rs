@@ -27,6 +27,7 @@ pub use self::caches::LeftPath;
 pub use self::largest::DoomedState;
 pub use self::remote::{GcRemoteOptions, GcRemoteOutcome, UndeletedFiles, gc_remote};
 use self::roots::Roots;
+use crate::catalog::drop_garbage_note;
 use crate::clock::Timestamp;
 use crate::content::{Dropped, RewriteRule};
 use crate::error::{Error, ErrorKind, Result};
@@ -158,6 +159,7 @@ fn collect(repo: &Repository, options: &GcOptions, progress: &dyn Progress) -> R
     let _collection = repo.lock_collection()?;
     for _ in 0..ATTEMPTS {
         if let Some(mut outcome) = try_collect(repo, options, progress)? {
+            drop_garbage_note(repo);
             let caches = Caches::find(repo, options.cache)?;
             outcome.bytes += caches.bytes();
             outcome.failed = caches.remove();

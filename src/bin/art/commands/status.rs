@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::paths;
 use crate::report::{Exit, help_tail};
 use crate::revision;
+use crate::ui::format::size;
 use crate::ui::{Page, Style, changes};
 
 /// Compare a directory with the current run
@@ -60,5 +61,13 @@ fn view(page: &mut Page<'_>, outcome: &StatusOutcome) -> Result<()> {
         writeln!(page, "{base}: {}", changes::counts(&outcome.survey.changes))?;
         changes::list(page, &outcome.survey.changes)?;
     }
-    changes::what_is_stored(page, &outcome.survey)
+    changes::what_is_stored(page, &outcome.survey)?;
+    let Some(garbage) = &outcome.garbage else { return Ok(()) };
+    writeln!(
+        page,
+        "{} of {} stored were in no run, version or tag at {}; see: art gc --dry-run",
+        size(garbage.unused),
+        size(garbage.stored),
+        page.time(garbage.at)
+    )
 }
