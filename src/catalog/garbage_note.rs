@@ -32,10 +32,14 @@ impl GarbageNote {
     }
 }
 
-/// Notes a measurement. Failures are ignored, because nothing depends on the note.
+/// Notes a measurement if it found much, and otherwise drops the note. Failures are ignored, because
+/// nothing depends on the note.
 pub(crate) fn note_garbage(repo: &Repository, unused: u64, stored: u64) {
-    let at = repo.settings().clock.now();
-    let text = format!("{unused} {stored} {at}\n");
+    let note = GarbageNote { unused, stored, at: repo.settings().clock.now() };
+    if !note.is_much() {
+        return drop_garbage_note(repo);
+    }
+    let text = format!("{unused} {stored} {}\n", note.at);
     let _ = atomic::write(&path(repo), &repo.content().tmp_dir(), text.as_bytes());
 }
 
