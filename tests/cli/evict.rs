@@ -21,7 +21,7 @@ fn evicted_content_is_fetched_again_from_the_remote() {
     sandbox.art("-C a fsck --full").ok();
     // A remote without one of its packs fails the verification.
     sandbox.shell("rm -r store/packs").ok();
-    let kept = json(&sandbox, "-C a evict --yes");
+    let kept = sandbox.art("-C a evict --yes --json").fails_with(3).json();
     assert_eq!(kept["contents"], 0, "{kept}");
     sandbox.art("-C a fsck --full").ok();
 }
@@ -114,7 +114,7 @@ fn nothing_is_evicted_without_a_remote_that_holds_it() {
     assert_eq!(kept["contents"], 0, "{kept}");
     sandbox.shell("rm -r store/packs").ok();
     assert_snapshot!(sandbox.art("-C a evict --yes"), @"
-    exit 0
+    exit 3
     -- stdout
     2 packs are missing or damaged on origin, so the local content is kept; see: art fsck --remote origin
     nothing to free

@@ -76,3 +76,14 @@ fn run_status_and_min_files_are_rules_of_a_stage() {
     sandbox.write("empty/.artifactsignore", "");
     assert_eq!(sandbox.art("policy set production.run_status=finished").code, 2);
 }
+
+#[test]
+fn the_rules_of_the_first_stage_hold_for_new_files_of_a_version_too() {
+    let sandbox = doubtful();
+    sandbox.art("policy set testing.min_files=1 testing.run_status=succeeded,created").ok();
+    assert_eq!(sandbox.art("register new --run broken").code, 15);
+    let refused = sandbox.art("register good --run broken --force").fails_with(15);
+    assert!(refused.stderr.contains("run_status"), "{refused}");
+    // A change of another field keeps the files.
+    sandbox.art("register bad --force --description known").ok();
+}

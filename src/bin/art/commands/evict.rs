@@ -19,7 +19,7 @@ use crate::ui::{ConfirmArgs, Page};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art evict --dry-run", "art evict --keep @production --keep HEAD --yes", "art evict --full --yes"],
-    &[Exit::OF_REMOTES],
+    &[Exit::OF_REMOTES, &[Exit::Partly]],
 ))]
 pub(crate) struct Args {
     /// The remote [default: the only remote, otherwise origin]
@@ -50,7 +50,12 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     }
     let outcome = evict(&repo, &options, context.progress())?;
     context.ui.summary(&outcome, |page| view(page, &outcome, args.confirm.dry_run))?;
-    Ok(Exit::Ok)
+    Ok(exit_of(&outcome))
+}
+
+/// The exit code of an eviction: content stays if the remote failed the verification.
+pub(crate) fn exit_of(outcome: &EvictOutcome) -> Exit {
+    if outcome.proof.failed > 0 { Exit::Partly } else { Exit::Ok }
 }
 
 pub(crate) fn view(page: &mut Page<'_>, outcome: &EvictOutcome, dry_run: bool) -> Result<()> {

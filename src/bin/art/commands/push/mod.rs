@@ -112,7 +112,8 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         Ok(())
     })?;
     remotes::warn_of_conflicts(context, &outcome.remote, &outcome.conflicts);
-    Ok(if outcome.conflicts.is_empty() { Exit::Ok } else { Exit::Moved })
+    let evicted = pushed.evicted.as_ref().map_or(Exit::Ok, evict_command::exit_of);
+    Ok(if outcome.conflicts.is_empty() { evicted } else { Exit::Moved })
 }
 
 /// Removes the local content that the remote holds after the push. An error states that the push
