@@ -52,6 +52,10 @@ pub(crate) struct Garbage {
     moved: Vec<Id>,
     /// The unneeded objects, sorted.
     unneeded: Vec<Id>,
+    /// The index of the new pack.
+    new_pack: Option<PathBuf>,
+    /// Files that were written since this time stay.
+    new_since: i64,
     pub(crate) totals: GarbageTotals,
 }
 
@@ -85,7 +89,7 @@ impl History {
         let files = self.object_files()?;
         let total = files.indexes.len() + files.loose.len();
         progress.begin("choosing objects", Some(total as u64), Unit::Items);
-        let mut garbage = Garbage::default();
+        let mut garbage = Garbage { new_since, ..Garbage::default() };
         let mut small = Vec::new();
         for path in files.indexes {
             check_interrupt(progress)?;
@@ -93,7 +97,8 @@ impl History {
             let ids = ids_of(&path)?;
             let bytes = size(&path)? + size(&path.with_extension("pack"))?;
             let is_whole = ids.iter().all(is_kept);
-            if read::exists(&path.with_extension("keep"))? || !is_whole && is_new(&path, new_since)?
+            if read::exists(&path.with_extension("keep"))?
+                || !is_whole && is_new_pack(&path, new_since)?
             {
                 continue;
             }
@@ -185,6 +190,7 @@ impl History {
         // A pack with the same objects has the same name.
         let name = format!("pack-{checksum}.idx");
         garbage.packs.retain(|old| !old.index.ends_with(&name));
+        garbage.new_pack = Some(self.git_dir().join("objects/pack").join(name));
         Ok(())
     }
 
@@ -201,6 +207,7 @@ impl History {
         let needed: BTreeSet<Id> =
             garbage.unneeded.iter().filter(|id| is_needed(id)).copied().collect();
         garbage.keep(&needed)?;
+        garbage.keep_used()?;
         let mut directories = BTreeSet::new();
         for name in OVERVIEWS {
             let path = self.git_dir().join(name);
@@ -247,6 +254,32 @@ impl Garbage {
         }
     }
 
+    /// Keeps the files that git has used since they were chosen, and fails if the new pack is gone.
+    fn keep_used(&mut self) -> Result<()> {
+        if let Some(index) = &self.new_pack
+            && !(read::exists(index)? && read::exists(&index.with_extension("pack"))?)
+        {
+            let message = format!("'{}' disappeared while it was needed", index.display());
+            return Err(Error::corrupt(message)
+                .with_hint("no history was removed; run the command again: art gc"));
+        }
+        let unneeded = &self.unneeded;
+        let mut used = BTreeSet::new();
+        for (id, path) in &self.loose {
+            if unneeded.binary_search(id).is_ok() && is_new(path, self.new_since)? {
+                used.insert(*id);
+            }
+        }
+        for pack in &self.packs {
+            let ids = ids_of(&pack.index)?;
+            let is_garbage = ids.iter().any(|id| unneeded.binary_search(id).is_ok());
+            if is_garbage && is_new_pack(&pack.index, self.new_since)? {
+                used.extend(ids);
+            }
+        }
+        self.keep(&used)
+    }
+
     /// Keeps the files with these objects.
     fn keep(&mut self, needed: &BTreeSet<Id>) -> Result<()> {
         if needed.is_empty() {
@@ -278,6 +311,12 @@ fn ids_of(path: &Path) -> Result<Vec<Id>> {
 
 fn size(path: &Path) -> Result<u64> {
     Ok(read::try_metadata(path)?.map_or(0, |file| file.len()))
+}
+
+/// Returns true if the pack with this index was written or used since `new_since`: git sets the time of
+/// a pack when it uses an object of it again.
+fn is_new_pack(index: &Path, new_since: i64) -> Result<bool> {
+    Ok(is_new(index, new_since)? || is_new(&index.with_extension("pack"), new_since)?)
 }
 
 /// Returns true if the file was written since `new_since`, or is gone.

@@ -14,6 +14,7 @@ pub mod diff;
 pub mod edit;
 mod expiry;
 mod garbage;
+mod git_roots;
 mod glob;
 mod head;
 mod head_check;

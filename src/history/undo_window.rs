@@ -61,6 +61,7 @@ impl History {
         let logs: Vec<String> = survey.logs.keys().cloned().collect();
         let mut kept = KeptCommits::default();
         kept.add_refs(survey)?;
+        kept.tips.extend(self.git_roots()?);
         let mut recorded: BTreeMap<String, Option<Id>> = BTreeMap::new();
         let mut waiting: Vec<PastOperation> = Vec::new();
         let mut count = 0;
@@ -102,6 +103,7 @@ impl History {
         let mut survey = RefSurvey::default();
         self.survey_values(&mut survey)?;
         kept.add_refs(survey)?;
+        kept.tips.extend(self.git_roots()?);
         let newest = kept.newest.clone();
         self.visit_operations("refs/", &mut |operation| {
             if newest.as_ref() == Some(&operation.id) {

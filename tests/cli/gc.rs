@@ -226,3 +226,39 @@ fn no_byte_of_a_leaked_secret_stays_here_or_on_the_remote() {
     sandbox.art("download run/needed --to out").ok();
     sandbox.art("download v1 --to out").fails_with(15);
 }
+
+#[test]
+fn commits_that_git_made_or_remembers_survive_a_collection() {
+    let sandbox = repository();
+    let git = |arguments: &str| sandbox.tool("git", &format!("--git-dir .artifacts {arguments}"));
+    let identity = "-c user.name=a -c user.email=a@example.org";
+    // A commit with a blob of git below the artifacts of a run.
+    let made = format!(
+        "blob=$(echo by hand | git --git-dir .artifacts hash-object -w --stdin)
+         base=$(git --git-dir .artifacts rev-parse refs/runs/ada/digits/kept)
+         record=$(git --git-dir .artifacts rev-parse $base:run.toml)
+         inner=$(printf '100644 blob %s\\tnote.txt\\n' $blob | git --git-dir .artifacts mktree)
+         tree=$(printf '040000 tree %s\\tartifacts\\n100644 blob %s\\trun.toml\\n' $inner $record |
+           git --git-dir .artifacts mktree)
+         git --git-dir .artifacts {identity} commit-tree -m hand -p $base $tree"
+    );
+    let commit = sandbox.shell(&made).ok().stdout.trim().to_owned();
+    git(&format!("update-ref refs/runs/ada/digits/kept {commit}"));
+    // Commits that only a detached HEAD of a linked work tree, and only ORIG_HEAD, lead to.
+    let alone = |message: &str| {
+        let command = format!(
+            "git --git-dir .artifacts {identity} commit-tree -m {message} '{commit}^{{tree}}'"
+        );
+        sandbox.shell(&command).ok().stdout.trim().to_owned()
+    };
+    let (linked, orig) = (alone("linked"), alone("orig"));
+    sandbox.write(".artifacts/worktrees/w/HEAD", format!("{linked}\n"));
+    sandbox.write(".artifacts/ORIG_HEAD", format!("{orig}\n"));
+    let lost = alone("lost");
+    sandbox.art("gc --prune now --full --yes").ok();
+    for id in [&commit, &linked, &orig] {
+        git(&format!("cat-file -e {id}"));
+    }
+    assert_eq!(git(&format!("cat-file -p {commit}:artifacts/note.txt")), "by hand\n");
+    sandbox.shell(&format!("git --git-dir .artifacts cat-file -e {lost}")).fails_with(1);
+}

@@ -207,6 +207,7 @@ fn try_collect(
     }
     refs.cut_reflogs(&cut, &|id| marked.is_reached(id) || moved.has_object(id))?;
     let dropped = content.apply(&moved.content)?;
-    let totals = history.remove_garbage(garbage, &|id| moved.has_object(id))?;
+    let totals =
+        history.remove_garbage(garbage, &|id| moved.has_object(id) || moved.has_content(id))?;
     Ok(Some(roots.outcome(dropped, totals, cut.lines)))
 }

@@ -48,9 +48,10 @@ impl Marked {
         self.needed.has_object(id)
     }
 
-    /// Returns true if the Git object is kept.
+    /// Returns true if the Git object is kept. A commit that git made by hand has its files as Git
+    /// objects.
     pub(super) fn has_object(&self, id: &Id) -> bool {
-        self.needed.has_object(id) || self.records.has_object(id)
+        self.needed.has_object(id) || self.records.has_object(id) || self.needed.has_content(id)
     }
 
     /// Returns true if the content of a file is kept.

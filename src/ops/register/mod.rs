@@ -202,9 +202,11 @@ impl Registration<'_> {
         }
         if draft.artifacts != version.draft.artifacts {
             rules.policy.check_files(&draft.record.name, &Stay::all_of(version.record()))?;
-            if draft.record.stage == *rules.policy.first_stage() {
-                check_first_stage(change, self.reference.project(), rules, &draft)?;
-            }
+        }
+        let is_other =
+            draft.artifacts != version.draft.artifacts || draft.record.run != version.record().run;
+        if is_other && draft.record.stage == *rules.policy.first_stage() {
+            check_first_stage(change, self.reference.project(), rules, &draft)?;
         }
         let displaced = self.enter(change, rules, &mut draft)?;
         let commit = change.update_version(version, &draft, "register: changed")?;
