@@ -262,3 +262,60 @@ fn commits_that_git_made_or_remembers_survive_a_collection() {
     assert_eq!(git(&format!("cat-file -p {commit}:artifacts/note.txt")), "by hand\n");
     sandbox.shell(&format!("git --git-dir .artifacts cat-file -e {lost}")).fails_with(1);
 }
+
+/// A repository with the runs of `numbers`. Each run has a file of its own and a common one.
+fn with_runs(numbers: impl Iterator<Item = u64>) -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.art("init --project ada/digits").ok();
+    sandbox.write("data/common.bin", noise(500, 50_000));
+    // Files of one upload can share a frame, and a frame goes only if nothing in it is needed.
+    sandbox.art("run --name common").ok();
+    sandbox.art("upload data").ok();
+    for number in numbers {
+        sandbox.write("data/own.bin", noise(600 + number, 100_000));
+        sandbox.art(&format!("run --name r{number}")).ok();
+        sandbox.art("upload data").ok();
+    }
+    sandbox
+}
+
+#[test]
+fn after_half_of_the_runs_are_deleted_a_repository_is_as_small_as_one_with_the_other_half() {
+    let (all, half) = (with_runs(0..12), with_runs((0..12).filter(|number| number % 2 == 1)));
+    for number in (0..12).step_by(2) {
+        all.art(&format!("runs delete r{number} --yes")).ok();
+    }
+    all.art("gc --prune now --full --cache --yes").ok();
+    let size = |sandbox: &Sandbox| {
+        let files = sandbox.tool("find", ".artifacts -type f -not -name *.jsonl -printf %s\\n");
+        files.lines().map(|line| line.parse::<u64>().unwrap()).sum::<u64>()
+    };
+    let (left, fresh) = (size(&all), size(&half));
+    assert!(left <= fresh + fresh / 20, "{left} bytes are left, {fresh} in a fresh repository");
+    all.art("fsck --full").ok();
+    for number in (1..12).step_by(2) {
+        all.art(&format!("download run/r{number} --to out{number}")).ok();
+    }
+}
+
+#[test]
+fn each_of_the_newest_operations_can_be_undone_after_a_collection() {
+    let sandbox = with_runs(0..4);
+    sandbox.art("config set gc.keep-operations 8").ok();
+    let read = |path: &str| std::fs::read(sandbox.path(path)).unwrap();
+    let mut states = Vec::new();
+    for number in 0..4 {
+        states.push(read("data/own.bin"));
+        sandbox.write("data/own.bin", noise(700 + number, 80_000));
+        sandbox.art("upload data").ok();
+        sandbox.art(&format!("tag t{number}")).ok();
+    }
+    sandbox.command("gc --full").at(LATER).run().ok();
+    for state in states.iter().rev() {
+        sandbox.art("undo --yes").ok();
+        sandbox.art("undo --yes").ok();
+        sandbox.art("download HEAD:data --to back --force").ok();
+        assert!(read("back/own.bin") == *state, "another state");
+    }
+    sandbox.art("fsck --full").ok();
+}
