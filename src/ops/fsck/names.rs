@@ -44,14 +44,6 @@ impl Walk<'_> {
         let mut misnamed = Vec::new();
         for (text, id) in &survey.refs {
             let Ok(name) = text.parse::<RefName>() else { continue };
-            if let Some(other) = self.find_damaged_name(survey, &name, id) {
-                let message = format!(
-                    "the tag '{text}' is in no log, and '{other}', whose log has the same commit, is \
-                     missing"
-                );
-                self.defects.push(DamagedPart::Refs, None, message);
-                misnamed.push(text.clone());
-            }
             let Err(error) = check_record(self.history, &name, id) else { continue };
             // Unreadable records are already reported.
             if error.message().contains("points to the record of") {
@@ -60,25 +52,5 @@ impl Walk<'_> {
             }
         }
         misnamed
-    }
-
-    /// Returns the missing tag whose damaged name is `name`: no log knows this name, and the log of
-    /// the missing tag has the same commit. Records of runs and versions have their names.
-    fn find_damaged_name<'s>(
-        &self,
-        survey: &'s RefSurvey,
-        name: &RefName,
-        id: &Id,
-    ) -> Option<&'s String> {
-        let text = name.to_string();
-        if name.kind() != RefKind::Tag || survey.logs.contains_key(&text) {
-            return None;
-        }
-        let is_tag =
-            |other: &str| other.parse::<RefName>().is_ok_and(|other| other.kind() == RefKind::Tag);
-        let mut missing = survey.logs.keys().filter(|other| !survey.refs.contains_key(*other));
-        missing.find(|other| {
-            is_tag(other) && self.history.last_logged(other).is_ok_and(|last| last == Some(*id))
-        })
     }
 }
