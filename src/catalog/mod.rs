@@ -5,6 +5,7 @@
 
 mod author;
 pub mod changes;
+mod collected;
 mod expired;
 mod garbage_note;
 pub mod hook;
@@ -18,6 +19,7 @@ pub mod version;
 mod wrong_name;
 
 pub use author::Author;
+pub(crate) use collected::refuse_collected;
 pub(crate) use expired::{is_expired, refuse_expired, refuse_reading_expired};
 pub use garbage_note::GarbageNote;
 pub(crate) use garbage_note::{drop_garbage_note, note_garbage, noted_garbage};

@@ -344,7 +344,7 @@ impl History {
     }
 
     /// Returns the target that the log of the ref `name` records, if it is an existing commit.
-    fn last_logged(&self, name: &str) -> Result<Option<Id>> {
+    pub(crate) fn last_logged(&self, name: &str) -> Result<Option<Id>> {
         let Some(id) = self.last_logged_move(name)?.and_then(|last| last.new) else {
             return Ok(None);
         };

@@ -3,16 +3,14 @@
 use derive_setters::Setters;
 use serde::Serialize;
 
-use crate::catalog::is_expired;
+use crate::catalog::refuse_collected;
 use crate::catalog::revision::{RecordKind, resolve};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{DamagedRef, Expected, RefPage, Revision};
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefKind, RefName};
-use crate::progress::NoProgress;
 use crate::repo::Repository;
-use crate::sync::is_available;
 
 /// A tag of the repository's default project to create, move or delete.
 #[derive(Debug, Clone, Setters)]
@@ -140,12 +138,7 @@ fn find_target(repo: &Repository, revision: &Revision) -> Result<Id> {
             "'{revision}' is a project; a tag points at a run or version"
         )));
     }
-    let may_be_gone = repo.history().was_collected()? || is_expired(repo, resolved.commit)?;
-    let target = (RefKind::Tag, &resolved.commit);
-    if may_be_gone && !is_available(repo, target, &NoProgress)? {
-        return Err(Error::not_found(format!("art gc removed content of '{revision}'"))
-            .with_hint("name a run, a version or a later commit: art log --all"));
-    }
+    refuse_collected(repo, revision, RefKind::Tag, resolved.commit)?;
     Ok(resolved.commit)
 }
 

@@ -319,3 +319,30 @@ fn each_of_the_newest_operations_can_be_undone_after_a_collection() {
     }
     sandbox.art("fsck --full").ok();
 }
+
+#[test]
+fn no_new_ref_may_need_content_that_a_collection_removed() {
+    let sandbox = Sandbox::new();
+    sandbox.art("init --project ada/digits").ok();
+    sandbox.write("data/own.bin", noise(2, 30_000));
+    sandbox.art("run --name doomed").ok();
+    sandbox.art("upload data").ok();
+    sandbox.art("register v2").ok();
+    let commit = |revision: &str| {
+        sandbox.tool("git", &format!("--git-dir .artifacts rev-parse {revision}")).trim().to_owned()
+    };
+    let run = commit("refs/runs/ada/digits/doomed");
+    let version = commit("refs/versions/ada/digits/v2");
+    sandbox.art("delete v2 --yes").ok();
+    sandbox.art("runs delete doomed --yes").ok();
+    sandbox.art("gc --prune now --full --yes").ok();
+    for line in [
+        format!("register v3 --rev {run}"),
+        format!("register v3 --rev {version}"),
+        format!("tag t {version}"),
+    ] {
+        let refused = sandbox.art(&line).fails_with(1);
+        assert!(refused.stderr.contains("art gc removed content of"), "{line}: {refused}");
+    }
+    sandbox.art("fsck --full").ok();
+}

@@ -415,3 +415,23 @@ fn head_is_read_with_the_checks_of_the_ref_that_it_names() {
     let read = sandbox.art("cat HEAD:data.txt").ok();
     assert_eq!(read.stdout, "content 4\n");
 }
+
+#[test]
+fn a_tag_with_a_damaged_name_in_packed_refs_is_found_and_repaired() {
+    let sandbox = Sandbox::new();
+    sandbox.art("init --project o/p").ok();
+    sandbox.write("file", "1");
+    sandbox.art("run --name one").ok();
+    sandbox.art("upload file").ok();
+    sandbox.art("tag best HEAD").ok();
+    sandbox.tool("git", "--git-dir .artifacts pack-refs --all");
+    sandbox.shell("sed -i 's#/best$#/cest#' .artifacts/packed-refs").ok();
+    let found = sandbox.art("fsck").fails_with(20);
+    assert!(found.stdout.contains("o/p/cest' is in no log"), "{found}");
+    sandbox.art("fsck --repair").ok();
+    let tags = sandbox.art("tag").ok().stdout;
+    assert!(tags.contains("best") && !tags.contains("cest"), "{tags}");
+    // A tag that git created is no damage.
+    sandbox.tool("git", "--git-dir .artifacts update-ref refs/tags/o/p/by-hand refs/tags/o/p/best");
+    sandbox.art("fsck").ok();
+}

@@ -1,5 +1,7 @@
 //! Checks that refs point to the records of their names.
 
+use std::collections::BTreeMap;
+
 use super::defect::DamagedPart;
 use super::walk::Walk;
 use crate::error::{Error, Result};
@@ -42,8 +44,17 @@ impl Walk<'_> {
     /// Records the refs that point to the record of another name, and returns their names.
     pub(super) fn names(&mut self, survey: &RefSurvey) -> Vec<String> {
         let mut misnamed = Vec::new();
+        let missing = self.missing_tags(survey);
         for (text, id) in &survey.refs {
             let Ok(name) = text.parse::<RefName>() else { continue };
+            if let Some(other) = missing.get(id).filter(|_| is_unlogged_tag(survey, text)) {
+                let message = format!(
+                    "the tag '{text}' is in no log, and '{other}', whose log has the same commit, is \
+                     missing"
+                );
+                self.defects.push(DamagedPart::Refs, None, message);
+                misnamed.push(text.clone());
+            }
             let Err(error) = check_record(self.history, &name, id) else { continue };
             // Unreadable records are already reported.
             if error.message().contains("points to the record of") {
@@ -53,4 +64,22 @@ impl Walk<'_> {
         }
         misnamed
     }
+
+    /// The missing tags, by the commit that their logs have. A tag that no log knows, and that leads
+    /// to the same commit, has the damaged name of the missing one. The records of runs and versions
+    /// have their names.
+    fn missing_tags<'s>(&self, survey: &'s RefSurvey) -> BTreeMap<Id, &'s String> {
+        let missing = survey.logs.keys().filter(|name| !survey.refs.contains_key(*name));
+        let last = |name: &'s String| Some((self.history.last_logged(name).ok()??, name));
+        missing.filter(|name| is_local_tag(name)).filter_map(last).collect()
+    }
+}
+
+fn is_unlogged_tag(survey: &RefSurvey, name: &str) -> bool {
+    is_local_tag(name) && !survey.logs.contains_key(name)
+}
+
+/// Returns true for tags of this repository. A tracking ref can have the name of a tag too.
+fn is_local_tag(name: &str) -> bool {
+    name.starts_with("refs/tags/")
 }

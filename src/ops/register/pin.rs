@@ -3,11 +3,11 @@
 use crate::catalog::revision::{RecordKind, Resolved, resolve};
 use crate::catalog::run::{LoadedRun, find_entry, find_run};
 use crate::catalog::version::{LoadedVersion, refuse_disabled};
-use crate::catalog::{RecordChange, refuse_expired};
+use crate::catalog::{RecordChange, refuse_collected, refuse_expired};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{ObjectWriter, edit};
 use crate::id::Id;
-use crate::name::{Name, RefName};
+use crate::name::{Name, RefKind, RefName};
 use crate::record::{Extra, RunRecord, RunReference, VersionKind};
 use crate::repo::Repository;
 use crate::suggest;
@@ -51,7 +51,9 @@ pub(super) fn find_pin(
                         "select artifacts by name: --artifacts NAME (list them with art lineage)",
                     ));
             }
-            pin_revision(repo, &resolve(repo, revision)?, options, writer)
+            let found = resolve(repo, revision)?;
+            refuse_collected(repo, revision, RefKind::Version, found.commit)?;
+            pin_revision(repo, &found, options, writer)
         }
         RegisterSource::Path(_) => Err(Error::internal("a path must be uploaded first")),
     }
